@@ -1,0 +1,158 @@
+//! What operators are told.
+
+use std::{collections::VecDeque, fmt, time::Duration};
+
+use crate::{
+    Nanos,
+    sync::{Arc, Mutex, lock},
+};
+
+/// Something that changed, worth telling.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// When, by the clock of the layers.
+    pub at: Nanos,
+    /// Under which policy.
+    pub policy: Arc<str>,
+    /// Of which endpoint, where there are several.
+    pub endpoint: Option<Arc<str>>,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// It failed: calls stop for `wait`, or go on where no breaker acts.
+    Opened {
+        /// Until the first probe.
+        wait: Duration,
+        /// When the trouble began, as far as the evidence tells.
+        since: Nanos,
+    },
+    /// A probe failed: calls stay stopped for `wait` more.
+    Reopened {
+        /// Until the next probe.
+        wait: Duration,
+    },
+    /// Single probes go out.
+    Probing,
+    /// The first good probe of a recovery.
+    FirstGood,
+    /// Well again: calls flow.
+    Closed,
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Opened { wait, .. } if wait.is_zero() => f.write_str("down"),
+            Self::Opened { wait, .. } => write!(f, "down, stopped for {wait:.1?}"),
+            Self::Reopened { wait } => write!(f, "probe failed, stopped for {wait:.1?} more"),
+            Self::Probing => f.write_str("probing"),
+            Self::FirstGood => f.write_str("first good probe"),
+            Self::Closed => f.write_str("restored"),
+        }
+    }
+}
+
+/// The last events, for whoever comes to read them. Bounded, and never waited for.
+#[derive(Debug)]
+pub struct Events {
+    log: Mutex<Log>,
+    capacity: usize,
+    listener: fn(&Event),
+}
+
+#[derive(Debug)]
+struct Log {
+    recent: VecDeque<Event>,
+    /// How many were ever told.
+    told: u64,
+}
+
+impl Events {
+    /// Keeps the last `capacity` events, and hands each to `listener` as it happens.
+    #[must_use]
+    pub fn new(capacity: usize, listener: fn(&Event)) -> Self {
+        Self {
+            log: Mutex::new(Log {
+                recent: VecDeque::new(),
+                told: 0,
+            }),
+            capacity,
+            listener,
+        }
+    }
+
+    /// What was told since `cursor`: zero at first, then [`Recent::next`].
+    #[must_use]
+    pub fn since(&self, cursor: u64) -> Recent {
+        let log = lock(&self.log);
+        let oldest = log.told - log.recent.len() as u64;
+        let skip = usize::try_from(cursor.saturating_sub(oldest)).unwrap_or(usize::MAX);
+        Recent {
+            events: log.recent.iter().skip(skip).cloned().collect(),
+            missed: oldest.saturating_sub(cursor),
+            next: log.told,
+        }
+    }
+
+    pub(crate) fn tell(&self, event: Event) {
+        (self.listener)(&event);
+        let mut log = lock(&self.log);
+        if log.recent.len() >= self.capacity {
+            log.recent.pop_front();
+        }
+        log.told += 1;
+        if self.capacity > 0 {
+            log.recent.push_back(event);
+        }
+    }
+}
+
+/// The events since a cursor.
+#[derive(Clone, Debug)]
+pub struct Recent {
+    /// In the order they were told.
+    pub events: Vec<Event>,
+    /// Told since the cursor, but no longer kept.
+    pub missed: u64,
+    /// The cursor for the next time.
+    pub next: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(at: u64) -> Event {
+        Event {
+            at: Nanos::new(at),
+            policy: "p".into(),
+            endpoint: None,
+            kind: EventKind::Probing,
+        }
+    }
+
+    #[test]
+    fn keeps_the_last_ones_and_counts_what_a_slow_reader_missed() {
+        let events = Events::new(3, |_| {});
+        (0..5).for_each(|at| events.tell(event(at)));
+        let recent = events.since(0);
+        let at: Vec<u64> = recent
+            .events
+            .iter()
+            .map(|event| event.at.as_u64())
+            .collect();
+        assert_eq!(
+            (at.as_slice(), recent.missed, recent.next),
+            ([2, 3, 4].as_slice(), 2, 5)
+        );
+        events.tell(event(5));
+        let recent = events.since(recent.next);
+        assert_eq!((recent.events.len(), recent.missed, recent.next), (1, 0, 6));
+        assert!(events.since(u64::MAX).events.is_empty());
+    }
+}

@@ -1,0 +1,73 @@
+//! Facts and decisions of the [buttress] fault-tolerance layers.
+//!
+//! Everything here is a pure function of state, event, `now` and randomness that was handed in: no I/O, no task, no
+//! HTTP, no clock of its own. Users name the `buttress` crate, which re-exports what they need; this crate is for
+//! protocols, exporters and tests.
+//!
+//! ```text
+//! request   admit ─► attempt ─► classify ─► finish ─► next step?
+//!           Vitals    Attempt    Protocol    Attempt   Redundancy
+//!
+//! fact      attempt ends ─► Outcome ─► Vitals::record
+//!                                       ├ judge   Detector  → alarm
+//!                                       ├ act     Breaker   → change
+//!                                       ├ count   Counts, Ledger of episodes
+//!                                       └ tell    Events (bounded, never blocking)
+//!           page, scrape, alert ─► Registry::snapshot
+//! ```
+//!
+//! # Examples
+//!
+//! No tower at all: ask, call, report.
+//!
+//! ```
+//! use buttress_core::{Clock, Host, Nanos, Outcome, Rules, Subject, Vitals};
+//!
+//! let vitals = Vitals::new(Subject::named("db"), &Rules::default(), &Host::new(Clock(|| Nanos::ZERO)));
+//! let attempt = vitals.admit()?; // Err(Refusal) while the breaker is open
+//! attempt.finish(Outcome::Success); // dropped instead: counted as cancelled
+//! assert_eq!(vitals.snapshot(Nanos::ZERO).counts.successes, 1);
+//! # Ok::<(), buttress_core::Refusal>(())
+//! ```
+//!
+//! [buttress]: https://docs.rs/buttress
+
+mod attempt;
+mod breaker;
+mod budget;
+mod endpoint;
+mod event;
+mod health;
+mod outcome;
+mod permit;
+mod policy_error;
+mod protocol;
+mod random;
+mod redundancy;
+mod refusal;
+mod registry;
+mod stats;
+mod sync;
+mod time;
+mod value;
+mod vitals;
+
+pub use attempt::Attempt;
+pub use breaker::{BreakerPolicy, State};
+pub use budget::{Budget, RESERVE};
+pub use endpoint::{Endpoint, InvalidEndpoint};
+pub use event::{Event, EventKind, Events, Recent};
+pub use health::{Health, HealthPolicy};
+pub use outcome::{Cause, Outcome, Sign};
+pub use permit::Permit;
+pub use policy_error::PolicyError;
+pub use protocol::{Protocol, Resend};
+pub use redundancy::{Ended, MAX_ATTEMPTS, Progress, Redundancy, Step};
+pub use refusal::Refusal;
+pub use registry::{Registry, Snapshot};
+pub use stats::{Causes, Counts, Episode, Reliability};
+pub use time::{Clock, Nanos};
+#[cfg(feature = "serde")]
+pub use value::duration_text;
+pub use value::{Ratio, parse_duration, print_duration};
+pub use vitals::{Host, Parts, Rules, Subject, Vitals};

@@ -1,0 +1,27 @@
+//! The plain data inside an attempt.
+
+use crate::Nanos;
+
+/// Permission for one attempt: when it began, under which generation of the breaker, and whether it is a probe.
+///
+/// A result is believed only under the generation that permitted it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permit {
+    pub(crate) started: Nanos,
+    pub(crate) generation: u32,
+    pub(crate) probe: bool,
+}
+
+impl Permit {
+    /// When the attempt began.
+    #[must_use]
+    pub const fn started(&self) -> Nanos {
+        self.started
+    }
+
+    /// Is this one of the few calls that find out whether the endpoint is well again?
+    #[must_use]
+    pub const fn is_probe(&self) -> bool {
+        self.probe
+    }
+}

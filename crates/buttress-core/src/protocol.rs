@@ -1,0 +1,40 @@
+//! The doors for HTTP, gRPC and your own service.
+
+use crate::{Attempt, Outcome, Refusal};
+
+/// What only the protocol can tell about an answer: how did it go, when is it over, how do we say no.
+///
+/// `Res` and `Err` are what the wrapped service answers with.
+pub trait Protocol<Res, Err>: Clone {
+    /// What the caller receives.
+    type Response;
+    /// What the caller receives when it fails.
+    type Error;
+
+    /// How did it go?
+    fn classify(&self, result: Result<&Res, &Err>) -> Outcome;
+
+    /// Passes a response on. Whoever knows when the answer is over finishes `attempt` with `outcome`, or a worse one.
+    ///
+    /// `attempt` is absent when it has already been finished: a failure that nothing could better.
+    fn respond(&self, response: Res, outcome: Outcome, attempt: Option<Attempt>) -> Self::Response;
+
+    /// Passes an inner error on. Its attempt is finished.
+    fn fail(&self, error: Err) -> Self::Error;
+
+    /// Says no.
+    ///
+    /// # Errors
+    ///
+    /// Protocols without a response that can say no do it with an error.
+    fn refuse(&self, refusal: Refusal) -> Result<Self::Response, Self::Error>;
+}
+
+/// What only the protocol can tell about a request: may it be handled twice, can it be copied.
+pub trait Resend<Req> {
+    /// Is there evidence that handling it twice does no harm: a method, a key, the owner's word?
+    fn idempotent(&self, request: &Req) -> bool;
+
+    /// A second one, made before the first is sent. `None` where that cannot be.
+    fn copy(&self, request: &mut Req) -> Option<Req>;
+}

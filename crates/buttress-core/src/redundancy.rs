@@ -1,0 +1,290 @@
+//! Whom to ask is the picker's choice; how many and when is decided here.
+
+use std::time::Duration;
+
+use crate::{Nanos, Outcome, PolicyError, random::unit};
+
+/// The most attempts one call may make. More than this is a storm, whatever the reason.
+pub const MAX_ATTEMPTS: u32 = 10;
+
+/// The longest hint of a server that is obeyed: servers are not trusted with our time.
+const LONGEST_HINT: Duration = Duration::from_secs(30);
+
+/// Backoff before asking the same endpoint again: full jitter over 50 ms · 2ⁿ, at most 1 s (Brooker, "Exponential
+/// backoff and jitter", AWS 2015).
+const BACKOFF_BASE: Duration = Duration::from_millis(50);
+const BACKOFF_CAP: Duration = Duration::from_secs(1);
+
+/// How a call is made safe by asking more than once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+#[non_exhaustive]
+pub enum Redundancy {
+    /// One attempt.
+    #[default]
+    None,
+    /// One attempt after another, up to so many in all: at another endpoint while there is one not yet tried.
+    Failover(u32),
+}
+
+/// What has happened to one call so far.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// When the call must be over, if ever.
+    pub deadline: Option<Nanos>,
+    /// Attempts sent so far.
+    pub launched: u32,
+    /// Attempts under way.
+    pub running: u32,
+    /// How the last attempt ended.
+    pub last: Option<Ended>,
+    /// Is there an endpoint not yet tried?
+    pub fresh: bool,
+    /// Is there a copy of the request to send?
+    pub copy: bool,
+    /// May the request be handled twice?
+    pub idempotent: bool,
+    /// A uniform draw for the jitter of this step.
+    pub draw: u64,
+}
+
+/// The end of an attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    /// How it went.
+    pub outcome: Outcome,
+    /// When.
+    pub at: Nanos,
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Send an attempt now.
+    Launch,
+    /// Send an attempt at this time, unless something happens before.
+    LaunchAt(Nanos),
+    /// Wait for what is under way.
+    Wait,
+    /// It is over: the last answer stands.
+    Stop,
+}
+
+impl Redundancy {
+    /// Up to `attempts` in all, one after another.
+    #[must_use]
+    pub const fn failover(attempts: u32) -> Self {
+        Self::Failover(attempts)
+    }
+
+    /// The most attempts one call makes.
+    #[must_use]
+    pub const fn attempts(&self) -> u32 {
+        match *self {
+            Self::None => 1,
+            Self::Failover(attempts) => attempts,
+        }
+    }
+
+    /// Decides the next step from what has happened so far.
+    #[must_use]
+    pub fn next(&self, progress: &Progress) -> Step {
+        let Some(last) = progress.last else {
+            return if progress.launched == 0 {
+                Step::Launch
+            } else {
+                Step::Wait
+            };
+        };
+        if progress.running > 0 {
+            return Step::Wait;
+        }
+        let resendable = progress.copy && (progress.idempotent || last.outcome.unsent());
+        if !last.outcome.may_improve() || !resendable || progress.launched >= self.attempts() {
+            return Step::Stop;
+        }
+        let when = if progress.fresh {
+            last.at
+        } else {
+            last.at.after(pause(progress, last.outcome))
+        };
+        match progress.deadline {
+            Some(deadline) if when >= deadline => Step::Stop,
+            _ if when == last.at => Step::Launch,
+            _ => Step::LaunchAt(when),
+        }
+    }
+
+    /// Can it be?
+    ///
+    /// # Errors
+    ///
+    /// Names the field, its value and what would do.
+    pub fn check(&self) -> Result<(), PolicyError> {
+        match *self {
+            Self::Failover(attempts) if !(1..=MAX_ATTEMPTS).contains(&attempts) => {
+                Err(PolicyError::new(
+                    "redundancy.failover",
+                    attempts,
+                    format!("1 to {MAX_ATTEMPTS} attempts"),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How long to leave the same endpoint alone: jittered backoff, or what it asked for if that is longer.
+fn pause(progress: &Progress, outcome: Outcome) -> Duration {
+    let doubled = BACKOFF_BASE.saturating_mul(1 << progress.launched.saturating_sub(1).min(16));
+    let backoff = doubled.min(BACKOFF_CAP).mul_f64(unit(progress.draw));
+    match outcome {
+        Outcome::Overload(Some(hint)) => backoff.max(hint.min(LONGEST_HINT)),
+        _ => backoff,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Cause;
+
+    const FAILED: Outcome = Outcome::Failure(Cause::Error);
+    const UNSENT: Outcome = Outcome::Failure(Cause::Connect);
+
+    fn after(launched: u32, outcome: Outcome) -> Progress {
+        Progress {
+            deadline: None,
+            launched,
+            running: 0,
+            last: Some(Ended {
+                outcome,
+                at: Nanos::new(1_000),
+            }),
+            fresh: true,
+            copy: true,
+            idempotent: true,
+            draw: u64::MAX,
+        }
+    }
+
+    #[test]
+    fn failover_as_a_table() {
+        let post = |launched, outcome| Progress {
+            idempotent: false,
+            ..after(launched, outcome)
+        };
+        let over = |launched, outcome| Progress {
+            deadline: Some(Nanos::new(1_000)),
+            ..after(launched, outcome)
+        };
+        for (what, progress, step) in [
+            (
+                "nothing sent",
+                Progress {
+                    last: None,
+                    ..after(0, FAILED)
+                },
+                Step::Launch,
+            ),
+            (
+                "one under way",
+                Progress {
+                    last: None,
+                    running: 1,
+                    ..after(1, FAILED)
+                },
+                Step::Wait,
+            ),
+            ("success", after(1, Outcome::Success), Step::Stop),
+            ("caller's fault", after(1, Outcome::CallerFault), Step::Stop),
+            ("failure", after(1, FAILED), Step::Launch),
+            (
+                "overload, another endpoint",
+                after(1, Outcome::Overload(None)),
+                Step::Launch,
+            ),
+            ("second failure", after(2, FAILED), Step::Launch),
+            ("attempts used up", after(3, FAILED), Step::Stop),
+            ("deadline passed", over(1, FAILED), Step::Stop),
+            (
+                "no copy",
+                Progress {
+                    copy: false,
+                    ..after(1, FAILED)
+                },
+                Step::Stop,
+            ),
+            ("not idempotent", post(1, FAILED), Step::Stop),
+            (
+                "not idempotent, timed out",
+                post(1, Outcome::Failure(Cause::Timeout)),
+                Step::Stop,
+            ),
+            (
+                "not idempotent, reset",
+                post(1, Outcome::Failure(Cause::Reset)),
+                Step::Stop,
+            ),
+            ("not idempotent, unsent", post(1, UNSENT), Step::Launch),
+        ] {
+            assert_eq!(Redundancy::failover(3).next(&progress), step, "{what}");
+        }
+    }
+
+    #[test]
+    fn none_sends_once() {
+        assert_eq!(Redundancy::None.next(&after(1, UNSENT)), Step::Stop);
+    }
+
+    #[test]
+    fn the_same_endpoint_is_left_alone_for_a_while() {
+        let again = Progress {
+            fresh: false,
+            ..after(1, FAILED)
+        };
+        let Step::LaunchAt(when) = Redundancy::failover(3).next(&again) else {
+            unreachable!("not at once")
+        };
+        assert!(when.since(Nanos::new(1_000)) <= BACKOFF_BASE);
+        let hint = Duration::from_secs(2);
+        let asked = Progress {
+            fresh: false,
+            ..after(1, Outcome::Overload(Some(hint)))
+        };
+        assert_eq!(
+            Redundancy::failover(3).next(&asked),
+            Step::LaunchAt(Nanos::new(1_000).after(hint))
+        );
+    }
+
+    #[test]
+    fn a_hint_is_clamped_and_one_beyond_the_deadline_ends_it() {
+        let hint = Outcome::Overload(Some(Duration::MAX));
+        let asked = Progress {
+            fresh: false,
+            ..after(1, hint)
+        };
+        let clamped = Nanos::new(1_000).after(LONGEST_HINT);
+        assert_eq!(
+            Redundancy::failover(3).next(&asked),
+            Step::LaunchAt(clamped)
+        );
+        let late = Progress {
+            deadline: Some(clamped),
+            ..asked
+        };
+        assert_eq!(Redundancy::failover(3).next(&late), Step::Stop);
+    }
+
+    #[test]
+    fn zero_and_too_many_attempts_are_refused() {
+        assert!(Redundancy::failover(0).check().is_err());
+        assert!(Redundancy::failover(MAX_ATTEMPTS + 1).check().is_err());
+        assert!(Redundancy::failover(MAX_ATTEMPTS).check().is_ok());
+    }
+}

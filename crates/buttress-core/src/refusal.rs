@@ -1,0 +1,73 @@
+//! How buttress itself says no.
+
+use std::{error::Error, fmt, time::Duration};
+
+/// Everything buttress itself says no with, and after how long to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The breaker is open.
+    Open {
+        /// Until the next probe may go out.
+        retry_after: Duration,
+    },
+    /// No endpoint of the set takes the call.
+    NoEndpoint {
+        /// How many endpoints are known.
+        known: usize,
+        /// Until the first of them may be probed; absent when none is known.
+        retry_after: Option<Duration>,
+    },
+    /// One attempt took longer than its timeout, and there was no other to make.
+    Timeout {
+        /// The attempt timeout.
+        after: Duration,
+    },
+    /// The whole call took longer than its deadline.
+    Deadline {
+        /// The deadline.
+        after: Duration,
+    },
+}
+
+impl Refusal {
+    /// After how long trying again may help, where that is known.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Open { retry_after } => Some(*retry_after),
+            Self::NoEndpoint { retry_after, .. } => *retry_after,
+            Self::Timeout { .. } | Self::Deadline { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open { retry_after } => {
+                write!(f, "circuit open, next probe in {retry_after:.1?}")
+            }
+            Self::NoEndpoint { known: 0, .. } => f.write_str("no endpoint is known"),
+            Self::NoEndpoint {
+                known,
+                retry_after: Some(after),
+            } => {
+                write!(
+                    f,
+                    "none of {known} endpoints takes calls, next probe in {after:.1?}"
+                )
+            }
+            Self::NoEndpoint {
+                known,
+                retry_after: None,
+            } => write!(f, "none of {known} endpoints takes calls"),
+            Self::Timeout { after } => {
+                write!(f, "no answer within the attempt timeout of {after:?}")
+            }
+            Self::Deadline { after } => write!(f, "no answer within the deadline of {after:?}"),
+        }
+    }
+}
+
+impl Error for Refusal {}

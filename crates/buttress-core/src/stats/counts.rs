@@ -1,0 +1,179 @@
+//! How many attempts ended how.
+
+use std::{cell::Cell, thread::available_parallelism};
+
+use crate::{
+    Cause, Outcome,
+    sync::{AtomicU64, Ordering},
+};
+
+/// How many attempts ended how, since the endpoint is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Counts {
+    /// Permitted.
+    pub started: u64,
+    /// Ended well.
+    pub successes: u64,
+    /// Failed, by cause.
+    pub failures: Causes,
+    /// Answered with overload.
+    pub overloads: u64,
+    /// Answered that the caller is at fault.
+    pub caller_faults: u64,
+    /// Stopped by us before they were sent.
+    pub refused: u64,
+    /// Given up by their caller.
+    pub cancelled: u64,
+    /// Not permitted: the breaker was open.
+    pub rejected: u64,
+}
+
+impl Counts {
+    /// Attempts that ended.
+    #[must_use]
+    pub fn finished(&self) -> u64 {
+        self.successes
+            + self.failures.total()
+            + self.overloads
+            + self.caller_faults
+            + self.refused
+            + self.cancelled
+    }
+
+    /// Attempts under way.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.started.saturating_sub(self.finished())
+    }
+}
+
+/// A count for each [`Cause`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Causes([u64; Cause::ALL.len()]);
+
+impl Causes {
+    /// How many failed of `cause`.
+    #[must_use]
+    pub const fn of(&self, cause: Cause) -> u64 {
+        self.0[cause.index()]
+    }
+
+    /// How many failed.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// Each cause that occurred, with its count.
+    pub fn iter(&self) -> impl Iterator<Item = (Cause, u64)> + '_ {
+        Cause::ALL
+            .into_iter()
+            .map(|cause| (cause, self.of(cause)))
+            .filter(|(_, count)| *count > 0)
+    }
+
+    pub(crate) const fn none() -> Self {
+        Self([0; Cause::ALL.len()])
+    }
+
+    pub(crate) const fn add(&mut self, cause: Cause) {
+        self.0[cause.index()] += 1;
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Causes {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.iter().map(|(cause, count)| (cause.name(), count)))
+    }
+}
+
+/// Slots of a shard: started, rejected, the six kinds of outcome, then the causes.
+const STARTED: usize = 0;
+const REJECTED: usize = 1;
+const SUCCESS: usize = 2;
+const OVERLOAD: usize = 3;
+const CALLER_FAULT: usize = 4;
+const REFUSED: usize = 5;
+const CANCELLED: usize = 6;
+const FAILURE: usize = 7;
+const SLOTS: usize = FAILURE + Cause::ALL.len();
+
+/// Counters on lines of their own, so that threads do not pass one line back and forth.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Shard([AtomicU64; SLOTS]);
+
+/// The counters of one endpoint, a shard per core.
+#[derive(Debug)]
+pub(crate) struct Tally(Box<[Shard]>);
+
+impl Tally {
+    pub(crate) fn new() -> Self {
+        let shards = available_parallelism().map_or(1, |cores| cores.get().min(16));
+        Self(
+            (0..shards)
+                .map(|_| Shard(std::array::from_fn(|_| AtomicU64::new(0))))
+                .collect(),
+        )
+    }
+
+    pub(crate) fn started(&self) {
+        self.bump(STARTED);
+    }
+
+    pub(crate) fn rejected(&self) {
+        self.bump(REJECTED);
+    }
+
+    pub(crate) fn finished(&self, outcome: Outcome) {
+        self.bump(match outcome {
+            Outcome::Success => SUCCESS,
+            Outcome::Overload(_) => OVERLOAD,
+            Outcome::CallerFault => CALLER_FAULT,
+            Outcome::Refused => REFUSED,
+            Outcome::Cancelled => CANCELLED,
+            Outcome::Failure(cause) => FAILURE + cause.index(),
+        });
+    }
+
+    pub(crate) fn read(&self) -> Counts {
+        let sum = |slot: usize| {
+            self.0
+                .iter()
+                .map(|shard| shard.0[slot].load(Ordering::Relaxed))
+                .sum()
+        };
+        Counts {
+            // Last read first: what is started is then never less than what has ended.
+            failures: Causes(std::array::from_fn(|cause| sum(FAILURE + cause))),
+            cancelled: sum(CANCELLED),
+            refused: sum(REFUSED),
+            caller_faults: sum(CALLER_FAULT),
+            overloads: sum(OVERLOAD),
+            successes: sum(SUCCESS),
+            rejected: sum(REJECTED),
+            started: sum(STARTED),
+        }
+    }
+
+    fn bump(&self, slot: usize) {
+        // Relaxed: a counter orders nothing; readers want sums, not moments.
+        self.0[thread_number() % self.0.len()].0[slot].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A small number for this thread, dealt in turn.
+fn thread_number() -> usize {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local!(static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) });
+    NUMBER.with(|number| {
+        if number.get() == usize::MAX {
+            number.set(NEXT.fetch_add(1, Ordering::Relaxed) & (usize::MAX >> 1));
+        }
+        number.get()
+    })
+}

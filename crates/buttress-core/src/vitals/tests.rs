@@ -1,0 +1,292 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Cause, Causes, Counts};
+
+const FAILED: Outcome = Outcome::Failure(Cause::Error);
+
+fn at(millis: u64) -> Nanos {
+    Nanos::ZERO.after(Duration::from_millis(millis))
+}
+
+fn vitals(parts: Parts) -> Vitals {
+    let rules = Rules {
+        health: HealthPolicy::consecutive(3),
+        breaker: BreakerPolicy::new()
+            .open_for(Duration::from_millis(100))
+            .close_after(2),
+        parts,
+    };
+    Vitals::new(
+        Subject::named("db"),
+        &rules,
+        &Host::new(Clock(|| Nanos::ZERO)),
+    )
+}
+
+fn call(vitals: &Vitals, millis: u64, outcome: Outcome) -> bool {
+    vitals
+        .permit(at(millis))
+        .map(|permit| vitals.record(permit, at(millis), outcome))
+        .is_ok()
+}
+
+/// The first time from `millis` on that a call is admitted.
+fn next_probe(vitals: &Vitals, millis: u64) -> u64 {
+    match vitals.permit(at(millis)) {
+        Err(refusal) => {
+            let wait = refusal.retry_after().unwrap_or_default().as_millis() as u64;
+            millis + wait + 1
+        }
+        Ok(_) => unreachable!("it is open"),
+    }
+}
+
+#[test]
+fn an_outage_is_one_episode_from_its_first_failed_call_to_restoration() {
+    let vitals = vitals(Parts::default());
+    assert!(call(&vitals, 1, Outcome::Success));
+    for millis in [10, 20, 30] {
+        assert!(call(&vitals, millis, FAILED));
+    }
+    let probe = next_probe(&vitals, 31);
+    assert!(call(&vitals, probe, FAILED), "a failed probe");
+    let probe = next_probe(&vitals, probe);
+    assert!(call(&vitals, probe, Outcome::Success) && call(&vitals, probe + 5, Outcome::Success));
+    let snapshot = vitals.snapshot(at(10_000));
+    let [episode] = snapshot.episodes[..] else {
+        unreachable!("one episode")
+    };
+    assert_eq!((episode.broke, episode.detected), (at(10), at(30)));
+    assert_eq!(
+        (episode.repaired, episode.restored),
+        (Some(at(probe)), Some(at(probe + 5)))
+    );
+    assert_eq!(
+        (episode.causes.of(Cause::Error), episode.causes.total()),
+        (4, 4)
+    );
+    assert_eq!(
+        (snapshot.health, snapshot.state),
+        (Health::Healthy, State::Closed)
+    );
+}
+
+#[test]
+fn failures_that_a_success_forgave_belong_to_no_episode() {
+    let vitals = vitals(Parts::default());
+    for outcome in [FAILED, FAILED, Outcome::Success, FAILED, FAILED, FAILED] {
+        call(&vitals, 5, outcome);
+    }
+    assert_eq!(vitals.snapshot(at(5)).episodes[0].causes.total(), 3);
+}
+
+#[test]
+fn a_dropped_attempt_is_cancelled_and_holds_nothing() {
+    let vitals = vitals(Parts::default());
+    drop(vitals.admit());
+    let counts = vitals.snapshot(at(0)).counts;
+    assert_eq!((counts.cancelled, counts.in_flight()), (1, 0));
+}
+
+#[test]
+fn an_attempt_lost_to_a_panic_is_a_failure() {
+    let vitals = vitals(Parts::default());
+    let theirs = vitals.clone();
+    let panicked = std::thread::spawn(move || {
+        let _attempt = theirs.admit();
+        panic!("on purpose");
+    });
+    assert!(panicked.join().is_err());
+    assert_eq!(vitals.snapshot(at(0)).counts.failures.of(Cause::Panic), 1);
+}
+
+#[test]
+fn without_a_breaker_nothing_is_refused_and_episodes_are_kept_all_the_same() {
+    let vitals = vitals(Parts {
+        breaker: false,
+        stats: true,
+    });
+    for millis in 0..50 {
+        assert!(call(&vitals, millis, FAILED));
+    }
+    assert_eq!(vitals.snapshot(at(50)).health, Health::Down);
+    assert!(call(&vitals, 60, Outcome::Success) && call(&vitals, 70, Outcome::Success));
+    let snapshot = vitals.snapshot(at(100));
+    assert_eq!(
+        (snapshot.health, snapshot.episodes[0].restored),
+        (Health::Healthy, Some(at(70)))
+    );
+}
+
+#[test]
+fn callers_at_fault_and_overload_trip_nothing() {
+    let vitals = vitals(Parts::default());
+    for millis in 0..1_000 {
+        for outcome in [
+            Outcome::CallerFault,
+            Outcome::Overload(None),
+            Outcome::Cancelled,
+            Outcome::Refused,
+        ] {
+            assert!(call(&vitals, millis, outcome));
+        }
+    }
+    assert_eq!(vitals.snapshot(at(1_000)).health, Health::Healthy);
+}
+
+#[test]
+fn a_thousand_threads_worth_of_calls_at_expiry_make_one_probe() {
+    let vitals = vitals(Parts::default());
+    (0..3).for_each(|_| assert!(call(&vitals, 0, FAILED)));
+    let due = at(next_probe(&vitals, 0));
+    let permitted: usize = std::thread::scope(|scope| {
+        let ask = || (0..250).filter(|_| vitals.permit(due).is_ok()).count();
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .sum()
+    });
+    assert_eq!(permitted, 1);
+}
+
+#[test]
+fn counts_are_exact_under_contention() {
+    let vitals = vitals(Parts {
+        breaker: false,
+        stats: false,
+    });
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                (0..10_000).for_each(|turn| {
+                    call(
+                        &vitals,
+                        turn,
+                        if turn % 4 == 0 {
+                            FAILED
+                        } else {
+                            Outcome::Success
+                        },
+                    );
+                })
+            });
+        }
+    });
+    let counts = vitals.snapshot(at(0)).counts;
+    assert_eq!(
+        (counts.started, counts.successes, counts.failures.total()),
+        (40_000, 30_000, 10_000)
+    );
+    assert_eq!(counts.in_flight(), 0);
+}
+
+#[test]
+fn only_changes_are_told() {
+    let events = Arc::new(Events::new(100, |_| {}));
+    let host = Host {
+        events: Arc::clone(&events),
+        ..Host::new(Clock(|| Nanos::ZERO))
+    };
+    let vitals = Vitals::new(Subject::named("db"), &Rules::default(), &host);
+    (0..100).for_each(|millis| assert!(call(&vitals, millis, Outcome::Success)));
+    assert_eq!(events.since(0).events.len(), 0);
+    (0..5).for_each(|_| assert!(call(&vitals, 100, FAILED)));
+    assert!(matches!(
+        events.since(0).events[0].kind,
+        EventKind::Opened { .. }
+    ));
+}
+
+/// The naive twin: a list of everything that happened, and one pass over it.
+fn twin(log: &[(u64, Outcome)]) -> (Counts, u64) {
+    let (mut counts, mut run, mut down_good, mut outages, mut down) =
+        (Counts::default(), 0, 0, 0, false);
+    for (_, outcome) in log {
+        counts.started += 1;
+        match outcome {
+            Outcome::Success => counts.successes += 1,
+            Outcome::Failure(cause) => counts.failures.add(*cause),
+            Outcome::Overload(_) => counts.overloads += 1,
+            Outcome::CallerFault => counts.caller_faults += 1,
+            Outcome::Refused => counts.refused += 1,
+            _ => counts.cancelled += 1,
+        }
+        match (down, outcome.sign()) {
+            (_, Sign::Silent) => {}
+            (false, Sign::Good) => run = 0,
+            (false, Sign::Bad) => run += 1,
+            (true, Sign::Good) => down_good += 1,
+            (true, Sign::Bad) => down_good = 0,
+        }
+        if !down && run == 3 {
+            (down, down_good, outages) = (true, 0, outages + 1);
+        } else if down && down_good == 2 {
+            (down, run) = (false, 0);
+        }
+    }
+    (counts, outages)
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        4 => Just(Outcome::Success),
+        4 => prop::sample::select(Cause::ALL.to_vec()).prop_map(Outcome::Failure),
+        1 => Just(Outcome::Overload(None)),
+        1 => Just(Outcome::CallerFault),
+        1 => Just(Outcome::Refused),
+        1 => Just(Outcome::Cancelled),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn counts_and_outages_are_those_of_the_naive_twin(log in prop::collection::vec((0..1_000_u64, outcome()), 0..300)) {
+        let vitals = vitals(Parts { breaker: false, stats: true });
+        let mut now = 0;
+        for (step, outcome) in &log {
+            now += step;
+            prop_assert!(call(&vitals, now, *outcome));
+        }
+        let snapshot = vitals.snapshot(at(now));
+        let (counts, outages) = twin(&log);
+        prop_assert_eq!(snapshot.counts, counts);
+        let figures = snapshot.reliability.unwrap();
+        prop_assert_eq!(figures.failures, outages);
+        prop_assert_eq!(figures.up + figures.down, at(now).since(at(0)));
+    }
+
+    #[test]
+    fn whatever_happens_a_closed_breaker_admits_and_nothing_stays_held(
+        ops in prop::collection::vec((0..200_u64, any::<bool>(), outcome()), 0..300),
+    ) {
+        let vitals = vitals(Parts::default());
+        let (mut now, mut held) = (0, Vec::new());
+        for (step, start, outcome) in ops {
+            now += step;
+            let closed = vitals.state() == State::Closed;
+            if start {
+                let permit = vitals.permit(at(now));
+                prop_assert!(permit.is_ok() || !closed);
+                held.extend(permit);
+            } else if let Some(permit) = held.pop() {
+                vitals.record(permit, at(now), outcome);
+            }
+            let counts = vitals.snapshot(at(now)).counts;
+            prop_assert_eq!(counts.in_flight(), held.len() as u64);
+            if let Some(availability) = vitals.snapshot(at(now)).reliability.unwrap().availability {
+                prop_assert!((0.0..=1.0).contains(&availability));
+            }
+        }
+    }
+}
+
+#[test]
+fn causes_print_only_what_occurred() {
+    let mut causes = Causes::none();
+    causes.add(Cause::Reset);
+    assert_eq!(causes.iter().collect::<Vec<_>>(), [(Cause::Reset, 1)]);
+}
