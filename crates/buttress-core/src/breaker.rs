@@ -199,6 +199,18 @@ impl Breaker {
         }
     }
 
+    /// From when on asking for a permit may succeed.
+    pub(crate) const fn due(&self) -> Nanos {
+        match self.phase {
+            Phase::Closed | Phase::Watching { .. } => Nanos::ZERO,
+            Phase::Open { until } => until,
+            Phase::HalfOpen {
+                lease: Some(lease), ..
+            } => lease,
+            Phase::HalfOpen { next, .. } => next,
+        }
+    }
+
     /// May a call go out now? If not, after how long to ask again.
     pub(crate) fn permit(&mut self, now: Nanos) -> (Result<Permit, Duration>, Option<Change>) {
         match self.phase {

@@ -51,6 +51,18 @@ impl Endpoint {
         }
     }
 
+    /// The one endpoint of a set that is a service itself: it has no address.
+    #[must_use]
+    pub fn itself() -> Self {
+        Self {
+            address: Arc::from("itself"),
+            zone: None,
+            version: None,
+            weight: 1,
+            priority: 0,
+        }
+    }
+
     /// Where it stands: what fails together.
     #[must_use]
     pub fn zone(mut self, zone: impl Into<Arc<str>>) -> Self {

@@ -114,6 +114,8 @@ pub(crate) struct Inner {
     events: Arc<Events>,
     /// What a healthy call needs to know of `signs`, in one load: see [`Word`].
     word: AtomicU64,
+    /// From when on a call may be admitted, for pickers: a hint beside `word`, which decides.
+    due: AtomicU64,
     tally: Tally,
     signs: Mutex<Signs>,
 }
@@ -141,6 +143,7 @@ impl Vitals {
             clock: host.clock,
             events: Arc::clone(&host.events),
             word: AtomicU64::new(signs.word().0),
+            due: AtomicU64::new(0),
             tally: Tally::new(),
             signs: Mutex::new(signs),
         }))
@@ -211,6 +214,12 @@ impl Vitals {
         self.0.word().state()
     }
 
+    /// From when on a call may be admitted; [`Nanos::ZERO`] while calls flow.
+    #[must_use]
+    pub fn due(&self) -> Nanos {
+        Nanos::new(self.0.due.load(Ordering::Relaxed))
+    }
+
     /// Everything known, as plain data.
     #[must_use]
     pub fn snapshot(&self, now: Nanos) -> Snapshot {
@@ -263,6 +272,9 @@ impl Inner {
         let result = change(&mut signs);
         // Release, and under the lock: words are published in the order of the changes they stand for.
         self.word.store(signs.word().0, Ordering::Release);
+        // Relaxed: a picker that reads an old hint asks in vain, or one call later.
+        self.due
+            .store(signs.breaker.due().as_u64(), Ordering::Relaxed);
         result
     }
 

@@ -1,1 +1,64 @@
-//! buttress
+//! Fault tolerance for any tower service, declared rather than programmed.
+//!
+//! | I want | write |
+//! |---|---|
+//! | a circuit breaker | [`BreakerLayer::new("db", Plain)`](BreakerLayer) |
+//! | MTBF, MTTR, availability | [`StatsLayer::new("db", Plain)`](StatsLayer) |
+//! | to know whether it is well | [`HealthLayer::new("db", Plain)`](HealthLayer) |
+//! | all of these, measured once | [`GuardLayer::new("db", Plain)`](GuardLayer) |
+//! | to ask a service again | [`RetryLayer`] |
+//! | replicas, and failover between them | [`Buttress::dispatch`] |
+//! | policies from a file | [`Buttress`], feature `serde` |
+//!
+//! # Examples
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tower::BoxError> {
+//! use std::time::Duration;
+//! use buttress::{Buttress, Idempotent, Plain, Policy, Redundancy, fixed};
+//! use tower::{BoxError, ServiceExt, service_fn};
+//!
+//! let buttress = Buttress::new().policy(
+//!     "inventory",
+//!     Policy::new().deadline(Duration::from_secs(1)).redundancy(Redundancy::failover(3)),
+//! );
+//! let replicas = fixed(["10.0.0.1:80", "10.0.0.2:80"])?;
+//! let service = buttress.dispatch("inventory", Idempotent(Plain), replicas, |endpoint| {
+//!     let sick = endpoint.address() == "10.0.0.1:80";
+//!     service_fn(async move |id: u32| if sick { Err(BoxError::from("broken")) } else { Ok(id) })
+//! })?;
+//! assert_eq!(service.oneshot(7).await?, 7);
+//! # Ok(()) }
+//! ```
+
+mod builder;
+#[expect(
+    clippy::module_inception,
+    reason = "the root has the name of the crate"
+)]
+mod buttress;
+mod clock;
+mod dispatch;
+mod guard;
+mod host;
+mod plain;
+mod policy;
+mod timer;
+
+pub use builder::ServiceBuilderExt;
+pub use buttress::Buttress;
+pub use buttress_core::{
+    Attempt, BreakerPolicy, Budget, Cause, Causes, Clock, Counts, Endpoint, Episode, Event,
+    EventKind, Events, Health, HealthPolicy, InvalidEndpoint, Nanos, Outcome, PolicyError,
+    Protocol, Ratio, Recent, Redundancy, Refusal, Registry, Reliability, Resend, Snapshot, State,
+    Vitals,
+};
+#[cfg(feature = "http")]
+pub use buttress_http::{BodyError, BoxedHttp, GuardedBody, Http, Replayable};
+pub use clock::CLOCK;
+pub use dispatch::{
+    Connect, Dispatch, DispatchFuture, DispatchLayer, EndpointSets, Fixed, Never, RetryLayer, fixed,
+};
+pub use guard::{BreakerLayer, Guard, GuardFuture, GuardLayer, HealthLayer, StatsLayer};
+pub use plain::{Fault, Foreign, Idempotent, Plain};
+pub use policy::Policy;

@@ -1,0 +1,156 @@
+//! Makes [`Dispatch`]es.
+
+use std::sync::Arc;
+
+use buttress_core::{Endpoint, Parts, PolicyError, Registry, Subject, Vitals};
+use tower_layer::Layer;
+
+use super::{Dispatch, EndpointSets, Plan, source::Source};
+use crate::{
+    host::{self, Home as _},
+    policy::Policy,
+};
+
+/// How to reach an endpoint: any `Fn(&Endpoint) -> S`.
+pub trait Connect: Send + Sync + 'static {
+    /// What calls go through.
+    type Service;
+
+    /// The way to `endpoint`. Called once per endpoint; connecting itself may wait for the first call.
+    fn connect(&self, endpoint: &Endpoint) -> Self::Service;
+}
+
+impl<F, S> Connect for F
+where
+    F: Fn(&Endpoint) -> S + Send + Sync + 'static,
+{
+    type Service = S;
+
+    fn connect(&self, endpoint: &Endpoint) -> S {
+        self(endpoint)
+    }
+}
+
+/// Spreads calls over a set of endpoints, and asks another when one fails. A layer over a [`Connect`].
+///
+/// Endpoints, their vitals and the budget are born here and shared; connections belong to each `layer()`.
+#[derive(Clone, Debug)]
+pub struct DispatchLayer<P> {
+    protocol: P,
+    plan: Arc<Plan>,
+}
+
+/// Asks one service again when it fails: a set of one.
+#[derive(Clone, Debug)]
+pub struct RetryLayer<P> {
+    protocol: P,
+    plan: Arc<Plan>,
+}
+
+impl<P> DispatchLayer<P> {
+    /// Under `policy`, over the endpoints that `sets` names.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a policy that cannot be.
+    pub fn new(
+        name: &str,
+        protocol: P,
+        policy: &Policy,
+        sets: impl EndpointSets,
+    ) -> Result<Self, PolicyError> {
+        Self::within(name, protocol, policy, sets, host::registry())
+    }
+
+    pub(crate) fn within(
+        name: &str,
+        protocol: P,
+        policy: &Policy,
+        sets: impl EndpointSets,
+        registry: Registry,
+    ) -> Result<Self, PolicyError> {
+        policy.check()?;
+        let source = Source::new(name, policy.rules(Parts::default()), registry, sets);
+        Ok(Self {
+            protocol,
+            plan: Arc::new(Plan::new(policy, source)),
+        })
+    }
+
+    pub(crate) fn over<S: Clone>(
+        &self,
+        connect: impl Fn(&Endpoint) -> S + Send + Sync + 'static,
+    ) -> Dispatch<S, P>
+    where
+        P: Clone,
+    {
+        Dispatch::new(self.protocol.clone(), Arc::clone(&self.plan), connect)
+    }
+}
+
+impl<C, P> Layer<C> for DispatchLayer<P>
+where
+    C: Connect,
+    C::Service: Clone,
+    P: Clone,
+{
+    type Service = Dispatch<C::Service, P>;
+
+    fn layer(&self, connect: C) -> Self::Service {
+        self.over(move |endpoint: &Endpoint| connect.connect(endpoint))
+    }
+}
+
+impl<P> RetryLayer<P> {
+    /// Under `policy`.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a policy that cannot be.
+    pub fn new(name: &str, protocol: P, policy: &Policy) -> Result<Self, PolicyError> {
+        Self::within(name, protocol, policy, host::registry())
+    }
+
+    /// What is known of the service.
+    #[must_use]
+    pub fn vitals(&self) -> Option<Vitals> {
+        self.plan
+            .source
+            .nodes()
+            .1
+            .first()
+            .map(|node| node.vitals.clone())
+    }
+
+    pub(crate) fn within(
+        name: &str,
+        protocol: P,
+        policy: &Policy,
+        registry: Registry,
+    ) -> Result<Self, PolicyError> {
+        policy.check()?;
+        let rules = policy.rules(Parts::default());
+        let vitals = registry.vitals(Subject::named(name), &rules);
+        let source = Source::alone(name, vitals, rules, registry);
+        Ok(Self {
+            protocol,
+            plan: Arc::new(Plan::new(policy, source)),
+        })
+    }
+}
+
+impl<S, P> Layer<S> for RetryLayer<P>
+where
+    S: Clone + Send + Sync + 'static,
+    P: Clone,
+{
+    type Service = Dispatch<S, P>;
+
+    fn layer(&self, service: S) -> Self::Service {
+        Dispatch::new(
+            self.protocol.clone(),
+            Arc::clone(&self.plan),
+            move |_: &Endpoint| service.clone(),
+        )
+    }
+}

@@ -1,0 +1,280 @@
+//! The current set of endpoints, and who keeps it current.
+
+use std::{
+    collections::HashSet,
+    error::Error,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use buttress_core::{Endpoint, Registry, Rules, Subject, Vitals};
+use futures_core::Stream;
+use tokio::task::AbortHandle;
+
+use super::EndpointSets;
+use crate::{host::Home as _, timer::Timer};
+
+/// How long the first set is waited for before calls are refused instead.
+const FIRST_SET: Duration = Duration::from_secs(10);
+
+/// One endpoint of the current set, with what is known of it.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) endpoint: Endpoint,
+    pub(super) vitals: Vitals,
+}
+
+/// The endpoints of one layer, shared by all its services.
+///
+/// A stream that is at its end is read where it stands. Any other is read by a task, for someone has to, even while
+/// nobody calls; the task ends with the last service.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// Zero until there is a set, or until waiting for one is over.
+    version: AtomicU64,
+    name: Arc<str>,
+    rules: Rules,
+    registry: Registry,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    nodes: Arc<[Node]>,
+    unread: Option<Sets>,
+    reader: Option<AbortHandle>,
+    waiting: Vec<Waker>,
+    /// The last set was empty, and nobody has repeated it yet.
+    doubted: bool,
+}
+
+type Problem = Box<dyn Error + Send + Sync>;
+
+struct Sets(Pin<Box<dyn Stream<Item = Result<Vec<Endpoint>, Problem>> + Send>>);
+
+impl std::fmt::Debug for Sets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sets")
+    }
+}
+
+impl Source {
+    pub(super) fn new(
+        name: &str,
+        rules: Rules,
+        registry: Registry,
+        sets: impl EndpointSets,
+    ) -> Self {
+        let state = State {
+            unread: Some(Sets(Box::pin(Boxed { sets }))),
+            ..State::default()
+        };
+        Self {
+            version: AtomicU64::new(0),
+            name: name.into(),
+            rules,
+            registry,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// The one endpoint that is the service itself.
+    pub(super) fn alone(name: &str, vitals: Vitals, rules: Rules, registry: Registry) -> Self {
+        let state = State {
+            nodes: Arc::new([Node {
+                endpoint: Endpoint::itself(),
+                vitals,
+            }]),
+            ..State::default()
+        };
+        Self {
+            version: AtomicU64::new(1),
+            name: name.into(),
+            rules,
+            registry,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Which set is current; zero if there is none yet.
+    pub(super) fn version(&self) -> u64 {
+        // Acquire: pairs with the Release in `publish`.
+        self.version.load(Ordering::Acquire)
+    }
+
+    pub(super) fn nodes(&self) -> (u64, Arc<[Node]>) {
+        let state = self.lock();
+        (self.version(), Arc::clone(&state.nodes))
+    }
+
+    /// Ready once there is a set, or none came in time.
+    pub(super) fn poll_first(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let unread = self.lock().unread.take();
+        if let Some(sets) = unread {
+            self.start(sets, cx);
+        }
+        let mut state = self.lock();
+        if self.version() > 0 {
+            return Poll::Ready(());
+        }
+        if !state
+            .waiting
+            .iter()
+            .any(|waker| waker.will_wake(cx.waker()))
+        {
+            state.waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Takes what is there at once; leaves the rest, if there is any, to a task.
+    fn start(self: &Arc<Self>, mut sets: Sets, cx: &mut Context<'_>) {
+        while let Poll::Ready(next) = sets.0.as_mut().poll_next(cx) {
+            let Some(set) = next else {
+                return self.give_up();
+            };
+            self.take(set);
+        }
+        let reader = Reader {
+            sets,
+            source: Arc::downgrade(self),
+            timer: Box::pin(Timer::default()),
+        };
+        self.lock().reader = Some(tokio::spawn(reader.read()).abort_handle());
+    }
+
+    fn take(&self, set: Result<Vec<Endpoint>, Problem>) {
+        match set {
+            Ok(set) => self.publish(set),
+            Err(problem) => {
+                tracing::warn!(target: "buttress", policy = &*self.name, %problem, "kept the last endpoints")
+            }
+        }
+    }
+
+    fn publish(&self, set: Vec<Endpoint>) {
+        let mut state = self.lock();
+        // A source that has lost its own backend tends to say "nobody". It is believed when it says so twice.
+        if set.is_empty() && !state.nodes.is_empty() && !std::mem::replace(&mut state.doubted, true)
+        {
+            tracing::warn!(target: "buttress", policy = &*self.name, "an empty set: kept the last endpoints until it is said again");
+            return;
+        }
+        state.doubted = false;
+        let mut seen = HashSet::new();
+        let nodes: Vec<Node> = {
+            let known: std::collections::HashMap<&str, &Node> = state
+                .nodes
+                .iter()
+                .map(|node| (node.endpoint.address(), node))
+                .collect();
+            set.into_iter()
+                .filter(|endpoint| seen.insert(endpoint.address().to_owned()))
+                .map(|endpoint| match known.get(endpoint.address()) {
+                    Some(node) => Node {
+                        endpoint,
+                        vitals: node.vitals.clone(),
+                    },
+                    None => {
+                        let subject = Subject::endpoint(Arc::clone(&self.name), endpoint.clone());
+                        Node {
+                            vitals: self.registry.vitals(subject, &self.rules),
+                            endpoint,
+                        }
+                    }
+                })
+                .collect()
+        };
+        state.nodes = nodes.into();
+        self.advance(&mut state);
+    }
+
+    /// No set came, and none will, or not in time: calls shall hear so.
+    fn give_up(&self) {
+        let mut state = self.lock();
+        if self.version() == 0 {
+            self.advance(&mut state);
+        }
+    }
+
+    fn advance(&self, state: &mut State) {
+        // Release: whoever sees the version finds its set, or a later one, behind the lock.
+        self.version.fetch_add(1, Ordering::Release);
+        state.waiting.drain(..).for_each(Waker::wake);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        if let Some(reader) = self.lock().reader.take() {
+            reader.abort();
+        }
+    }
+}
+
+/// Reads sets for as long as anybody uses them.
+struct Reader {
+    sets: Sets,
+    source: Weak<Source>,
+    timer: Pin<Box<Timer>>,
+}
+
+impl Reader {
+    async fn read(mut self) {
+        let give_up_at = crate::CLOCK.now().after(FIRST_SET);
+        let mut waiting = true;
+        loop {
+            let next = std::future::poll_fn(|cx| {
+                if let Poll::Ready(next) = self.sets.0.as_mut().poll_next(cx) {
+                    return Poll::Ready(Some(next));
+                }
+                if waiting {
+                    self.timer
+                        .as_mut()
+                        .poll_until(give_up_at, cx)
+                        .map(|()| None)
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await;
+            let Some(source) = self.source.upgrade() else {
+                return;
+            };
+            match next {
+                Some(Some(set)) => source.take(set),
+                Some(None) => return source.give_up(),
+                None => source.give_up(),
+            }
+            waiting &= source.version() == 0;
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// Any stream of sets, its problem boxed.
+    struct Boxed<T> {
+        #[pin]
+        sets: T,
+    }
+}
+
+impl<T: EndpointSets> Stream for Boxed<T> {
+    type Item = Result<Vec<Endpoint>, Problem>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.project()
+            .sets
+            .poll_next(cx)
+            .map(|next| next.map(|set| set.map_err(Into::into)))
+    }
+}

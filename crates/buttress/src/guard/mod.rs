@@ -1,0 +1,82 @@
+//! One endpoint under watch.
+
+mod future;
+mod layer;
+mod named;
+
+use std::task::{Context, Poll};
+
+use buttress_core::{Protocol, Vitals};
+use tower_service::Service;
+
+pub use future::GuardFuture;
+pub use layer::GuardLayer;
+pub use named::{BreakerLayer, HealthLayer, StatsLayer};
+
+use crate::policy::Limits;
+
+/// One service under watch: measured once, refused while its breaker is open, given up after its timeout.
+///
+/// Readiness is passed on as it is; permission is asked for in `call`, so that a held readiness holds no permit.
+/// Clones share their vitals.
+#[derive(Clone, Debug)]
+pub struct Guard<S, P> {
+    inner: S,
+    protocol: P,
+    vitals: Vitals,
+    limits: Limits,
+}
+
+impl<S, P> Guard<S, P> {
+    /// What is known of the service.
+    pub const fn vitals(&self) -> &Vitals {
+        &self.vitals
+    }
+
+    /// The wrapped service.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The wrapped service.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The wrapped service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, P, Req> Service<Req> for Guard<S, P>
+where
+    S: Service<Req>,
+    P: Protocol<S::Response, S::Error>,
+{
+    type Response = P::Response;
+    type Error = P::Error;
+    type Future = GuardFuture<S::Future, P>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), P::Error>> {
+        self.inner.poll_ready(cx).map_err(|error| {
+            // A service that cannot become ready has failed, though nobody called.
+            if let Ok(attempt) = self.vitals.admit() {
+                attempt.finish(self.protocol.classify(Err(&error)));
+            }
+            self.protocol.fail(error)
+        })
+    }
+
+    fn call(&mut self, request: Req) -> Self::Future {
+        match self.vitals.admit() {
+            Ok(attempt) => GuardFuture::admitted(
+                self.inner.call(request),
+                attempt,
+                self.protocol.clone(),
+                self.limits,
+            ),
+            Err(refusal) => GuardFuture::refused(refusal, self.protocol.clone()),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The parts of a guard, each alone, under the names the field uses.
+
+use buttress_core::{Parts, PolicyError, Vitals};
+use tower_layer::Layer;
+
+use super::{Guard, GuardLayer};
+use crate::{host::Lone, policy::Policy};
+
+macro_rules! part {
+    ($(#[$doc:meta])* $name:ident, $parts:expr) => {
+        $(#[$doc])*
+        ///
+        /// For more than one part write [`GuardLayer`], which measures once; stacked, they measure twice.
+        #[derive(Clone, Debug)]
+        pub struct $name<P>(GuardLayer<P>);
+
+        impl<P> $name<P> {
+            /// Under the default policy.
+            pub fn new(name: &str, protocol: P) -> Self {
+                Self(GuardLayer::born(name, protocol, &Policy::new(), $parts, &Lone))
+            }
+
+            /// Under `policy`.
+            ///
+            /// # Errors
+            ///
+            /// Refuses a policy that cannot be, and one with a `redundancy`: that would silently do nothing here.
+            pub fn with_policy(name: &str, protocol: P, policy: &Policy) -> Result<Self, PolicyError> {
+                GuardLayer::checked(name, protocol, policy, $parts, &Lone).map(Self)
+            }
+
+            /// What is known of the service.
+            pub const fn vitals(&self) -> &Vitals {
+                self.0.vitals()
+            }
+        }
+
+        impl<S, P: Clone> Layer<S> for $name<P> {
+            type Service = Guard<S, P>;
+
+            fn layer(&self, inner: S) -> Self::Service {
+                self.0.layer(inner)
+            }
+        }
+    };
+}
+
+part! {
+    /// Detection alone: is this service well, and since when. Refuses nothing.
+    HealthLayer, Parts { breaker: false, stats: false }
+}
+part! {
+    /// Recovery alone: stop calling what is down, probe it, come back.
+    BreakerLayer, Parts { breaker: true, stats: false }
+}
+part! {
+    /// Reliability alone: MTBF, MTTR, availability and the outages behind them. Refuses nothing.
+    StatsLayer, Parts { breaker: false, stats: true }
+}

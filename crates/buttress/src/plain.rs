@@ -1,0 +1,165 @@
+//! Services that are neither HTTP nor gRPC.
+
+use std::{error::Error, fmt};
+
+use buttress_core::{Attempt, Cause, Outcome, Protocol, Refusal, Resend};
+
+/// Any service whose error can be made from a [`Refusal`] (`BoxError` can): `Err` is failure, `Ok` is success.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Plain;
+
+/// Any service at all: its error becomes [`Fault`], which also carries refusals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Foreign;
+
+/// The error of a service under [`Foreign`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault<E> {
+    /// We said no.
+    Refused(Refusal),
+    /// The service's own, unchanged.
+    Inner(E),
+}
+
+/// A protocol whose owner vouches that every request may be handled twice. Copies are made by `Clone`.
+///
+/// # Examples
+///
+/// ```
+/// use buttress::{Idempotent, Plain, Policy, Redundancy, RetryLayer};
+///
+/// let layer = RetryLayer::new("search", Idempotent(Plain), &Policy::new().redundancy(Redundancy::failover(3)))?;
+/// # let _ = layer; Ok::<(), buttress::PolicyError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Idempotent<P>(pub P);
+
+impl<Res, Err: From<Refusal>> Protocol<Res, Err> for Plain {
+    type Response = Res;
+    type Error = Err;
+
+    fn classify(&self, result: Result<&Res, &Err>) -> Outcome {
+        ok_or_failed(&result)
+    }
+
+    fn respond(&self, response: Res, outcome: Outcome, attempt: Option<Attempt>) -> Res {
+        end(attempt, outcome);
+        response
+    }
+
+    fn fail(&self, error: Err) -> Err {
+        error
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Result<Res, Err> {
+        Err(refusal.into())
+    }
+}
+
+impl<Res, Err> Protocol<Res, Err> for Foreign {
+    type Response = Res;
+    type Error = Fault<Err>;
+
+    fn classify(&self, result: Result<&Res, &Err>) -> Outcome {
+        ok_or_failed(&result)
+    }
+
+    fn respond(&self, response: Res, outcome: Outcome, attempt: Option<Attempt>) -> Res {
+        end(attempt, outcome);
+        response
+    }
+
+    fn fail(&self, error: Err) -> Fault<Err> {
+        Fault::Inner(error)
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Result<Res, Fault<Err>> {
+        Err(Fault::Refused(refusal))
+    }
+}
+
+impl<P: Protocol<Res, Err>, Res, Err> Protocol<Res, Err> for Idempotent<P> {
+    type Response = P::Response;
+    type Error = P::Error;
+
+    fn classify(&self, result: Result<&Res, &Err>) -> Outcome {
+        self.0.classify(result)
+    }
+
+    fn respond(&self, response: Res, outcome: Outcome, attempt: Option<Attempt>) -> P::Response {
+        self.0.respond(response, outcome, attempt)
+    }
+
+    fn fail(&self, error: Err) -> P::Error {
+        self.0.fail(error)
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Result<P::Response, P::Error> {
+        self.0.refuse(refusal)
+    }
+}
+
+impl<Req: Clone, P> Resend<Req> for Idempotent<P> {
+    fn idempotent(&self, _: &Req) -> bool {
+        true
+    }
+
+    fn copy(&self, request: &mut Req) -> Option<Req> {
+        Some(request.clone())
+    }
+}
+
+/// Nobody vouched for the request: it is sent once. See [`Idempotent`].
+impl<Req> Resend<Req> for Plain {
+    fn idempotent(&self, _: &Req) -> bool {
+        false
+    }
+
+    fn copy(&self, _: &mut Req) -> Option<Req> {
+        None
+    }
+}
+
+/// Nobody vouched for the request: it is sent once. See [`Idempotent`].
+impl<Req> Resend<Req> for Foreign {
+    fn idempotent(&self, _: &Req) -> bool {
+        false
+    }
+
+    fn copy(&self, _: &mut Req) -> Option<Req> {
+        None
+    }
+}
+
+const fn ok_or_failed<Res, Err>(result: &Result<&Res, &Err>) -> Outcome {
+    match result {
+        Ok(_) => Outcome::Success,
+        Err(_) => Outcome::Failure(Cause::Error),
+    }
+}
+
+/// A plain answer is over when it is there.
+fn end(attempt: Option<Attempt>, outcome: Outcome) {
+    if let Some(attempt) = attempt {
+        attempt.finish(outcome);
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for Fault<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Inner(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: Error + 'static> Error for Fault<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Refused(refusal) => Some(refusal),
+            Self::Inner(error) => error.source(),
+        }
+    }
+}

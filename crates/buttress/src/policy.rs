@@ -1,0 +1,251 @@
+//! What should be true.
+
+use std::time::Duration;
+
+use buttress_core::{
+    BreakerPolicy, HealthPolicy, Parts, PolicyError, Ratio, Redundancy, Rules, print_duration,
+};
+
+/// The longest time a policy may name: one day.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What should be true of calls to one destination: plain data, from code or from a file.
+///
+/// | field | default | meaning |
+/// |---|---|---|
+/// | `deadline` | none | the whole call, every attempt included |
+/// | `attempt_timeout` | `deadline` / attempts | one attempt; an endpoint that takes longer has failed |
+/// | `redundancy` | none | whether to ask again, and how often |
+/// | `extra_load` | 10 % | extra sends allowed, of all requests, plus a reserve of 10 |
+/// | `health` | 5 failures in a row | when an endpoint counts as down |
+/// | `breaker` | 0.5 s, doubling to 5 s; 3 good probes | how long to leave it alone, and how it comes back |
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use buttress::{Policy, Redundancy};
+///
+/// let policy = Policy::new().deadline(Duration::from_secs(1)).redundancy(Redundancy::failover(3));
+/// assert!(policy.check().is_ok());
+///
+/// let error = policy.attempt_timeout(Duration::from_secs(2)).check().unwrap_err();
+/// assert_eq!(error.to_string(), "deadline = 1s: needs at least attempt_timeout, 2s");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields, default, remote = "Self")
+)]
+pub struct Policy {
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            with = "buttress_core::duration_text::option",
+            skip_serializing_if = "Option::is_none"
+        )
+    )]
+    deadline: Option<Duration>,
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            with = "buttress_core::duration_text::option",
+            skip_serializing_if = "Option::is_none"
+        )
+    )]
+    attempt_timeout: Option<Duration>,
+    redundancy: Redundancy,
+    extra_load: Ratio,
+    health: HealthPolicy,
+    breaker: BreakerPolicy,
+}
+
+impl Policy {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            deadline: None,
+            attempt_timeout: None,
+            redundancy: Redundancy::None,
+            extra_load: Ratio::percent(10),
+            health: HealthPolicy::default(),
+            breaker: BreakerPolicy::new(),
+        }
+    }
+
+    /// Sets the time for the whole call, every attempt included.
+    #[must_use]
+    pub const fn deadline(mut self, span: Duration) -> Self {
+        self.deadline = Some(span);
+        self
+    }
+
+    /// Sets the time for one attempt.
+    #[must_use]
+    pub const fn attempt_timeout(mut self, span: Duration) -> Self {
+        self.attempt_timeout = Some(span);
+        self
+    }
+
+    /// Sets whether to ask again, and how often.
+    #[must_use]
+    pub const fn redundancy(mut self, redundancy: Redundancy) -> Self {
+        self.redundancy = redundancy;
+        self
+    }
+
+    /// Sets how many extra sends are allowed, as a share of all requests.
+    #[must_use]
+    pub const fn extra_load(mut self, share: Ratio) -> Self {
+        self.extra_load = share;
+        self
+    }
+
+    /// Sets when an endpoint counts as down.
+    #[must_use]
+    pub const fn health(mut self, health: HealthPolicy) -> Self {
+        self.health = health;
+        self
+    }
+
+    /// Sets how long to leave a failed endpoint alone, and how it comes back.
+    #[must_use]
+    pub const fn breaker(mut self, breaker: BreakerPolicy) -> Self {
+        self.breaker = breaker;
+        self
+    }
+
+    /// Can it be? Layers ask this themselves, and so does every file that is read.
+    ///
+    /// # Errors
+    ///
+    /// Names the field, its value and what would do.
+    pub fn check(&self) -> Result<(), PolicyError> {
+        for (field, span) in [
+            ("deadline", self.deadline),
+            ("attempt_timeout", self.attempt_timeout),
+        ] {
+            if let Some(span) = span
+                && !(Duration::from_millis(1)..=LONGEST).contains(&span)
+            {
+                return Err(PolicyError::new(field, print_duration(span), "1ms to 24h"));
+            }
+        }
+        if let (Some(deadline), Some(attempt)) = (self.deadline, self.attempt_timeout)
+            && deadline < attempt
+        {
+            let needs = format!("at least attempt_timeout, {}", print_duration(attempt));
+            return Err(PolicyError::new(
+                "deadline",
+                print_duration(deadline),
+                needs,
+            ));
+        }
+        self.redundancy.check()?;
+        self.extra_load.check("extra_load")?;
+        self.rules(Parts::default()).check()
+    }
+
+    pub(crate) const fn rules(&self, parts: Parts) -> Rules {
+        Rules {
+            health: self.health,
+            breaker: self.breaker,
+            parts,
+        }
+    }
+
+    pub(crate) const fn asks_again(&self) -> Redundancy {
+        self.redundancy
+    }
+
+    pub(crate) const fn extra(&self) -> Ratio {
+        self.extra_load
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        let share = self
+            .deadline
+            .map(|span| span / self.redundancy.attempts().max(1));
+        Limits {
+            deadline: self.deadline,
+            attempt: self.attempt_timeout.or(share),
+        }
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What a policy says about time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) attempt: Option<Duration>,
+}
+
+#[cfg(feature = "serde")]
+mod data {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+    use super::Policy;
+
+    impl Serialize for Policy {
+        fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            Self::serialize(self, to)
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Policy {
+        /// A policy that cannot be is not read: the error says which field and what would do.
+        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            let policy = Self::deserialize(from)?;
+            policy.check().map_err(D::Error::custom)?;
+            Ok(policy)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_policies_name_their_field() {
+        let day = Duration::from_secs(86_401);
+        for (policy, field) in [
+            (Policy::new().deadline(Duration::ZERO), "deadline"),
+            (Policy::new().deadline(Duration::MAX), "deadline"),
+            (Policy::new().attempt_timeout(day), "attempt_timeout"),
+            (
+                Policy::new().redundancy(Redundancy::failover(0)),
+                "redundancy.failover",
+            ),
+            (Policy::new().extra_load(Ratio::new(f64::NAN)), "extra_load"),
+            (Policy::new().extra_load(Ratio::percent(101)), "extra_load"),
+            (
+                Policy::new().health(HealthPolicy::consecutive(0)),
+                "health.consecutive",
+            ),
+            (
+                Policy::new().breaker(BreakerPolicy::new().close_after(0)),
+                "breaker.close_after",
+            ),
+        ] {
+            assert_eq!(policy.check().unwrap_err().field(), field);
+        }
+    }
+
+    #[test]
+    fn an_attempt_gets_its_share_of_the_deadline() {
+        let policy = Policy::new()
+            .deadline(Duration::from_secs(3))
+            .redundancy(Redundancy::failover(3));
+        assert_eq!(policy.limits().attempt, Some(Duration::from_secs(1)));
+        assert_eq!(Policy::new().limits().attempt, None);
+    }
+}
