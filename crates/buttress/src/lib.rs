@@ -25,7 +25,7 @@
 //! let replicas = fixed(["10.0.0.1:80", "10.0.0.2:80"])?;
 //! let service = buttress.dispatch("inventory", Idempotent(Plain), replicas, |endpoint| {
 //!     let sick = endpoint.address() == "10.0.0.1:80";
-//!     service_fn(async move |id: u32| if sick { Err(BoxError::from("broken")) } else { Ok(id) })
+//!     service_fn(move |id: u32| async move { if sick { Err(BoxError::from("broken")) } else { Ok(id) } })
 //! })?;
 //! assert_eq!(service.oneshot(7).await?, 7);
 //! # Ok(()) }
@@ -53,8 +53,6 @@ pub use buttress_core::{
     Protocol, Ratio, Recent, Redundancy, Refusal, Registry, Reliability, Resend, Snapshot, State,
     Vitals,
 };
-#[cfg(feature = "http")]
-pub use buttress_http::{BodyError, BoxedHttp, GuardedBody, Http, Replayable};
 pub use clock::CLOCK;
 pub use dispatch::{
     Connect, Dispatch, DispatchFuture, DispatchLayer, EndpointSets, Fixed, Never, RetryLayer, fixed,
