@@ -32,10 +32,6 @@
 //! ```
 
 mod builder;
-#[expect(
-    clippy::module_inception,
-    reason = "the root has the name of the crate"
-)]
 mod buttress;
 mod clock;
 mod dispatch;
