@@ -1,1 +1,33 @@
-//! buttress-http
+//! HTTP as a [buttress](https://docs.rs/buttress) protocol.
+//!
+//! [`Http`] tells how a response went by its status, which requests may be handled twice by their method or key, and
+//! says no with `503` and `Retry-After`. A response's body becomes a [`GuardedBody`], which knows when the call is over.
+//!
+//! # Examples
+//!
+//! ```
+//! use buttress_core::{Outcome, Protocol};
+//! use buttress_http::Http;
+//! use http_body_util::Empty;
+//!
+//! type Answer = http::Response<Empty<bytes::Bytes>>;
+//! let classify = |status: u16| {
+//!     let mut answer = Answer::default();
+//!     *answer.status_mut() = http::StatusCode::from_u16(status).unwrap();
+//!     Protocol::<Answer, std::io::Error>::classify(&Http, Ok(&answer))
+//! };
+//! assert_eq!(classify(204), Outcome::Success);
+//! assert_eq!(classify(404), Outcome::CallerFault);
+//! ```
+
+mod body_error;
+mod classify;
+mod guarded_body;
+mod http;
+mod refuse;
+mod resend;
+
+pub use self::http::{BoxedHttp, Http};
+pub use body_error::BodyError;
+pub use guarded_body::GuardedBody;
+pub use resend::Replayable;

@@ -49,6 +49,8 @@ pub use buttress_core::{
     Protocol, Ratio, Recent, Redundancy, Refusal, Registry, Reliability, Resend, Snapshot, State,
     Vitals,
 };
+#[cfg(feature = "http")]
+pub use buttress_http::{BodyError, BoxedHttp, GuardedBody, Http, Replayable};
 pub use clock::CLOCK;
 pub use dispatch::{
     Connect, Dispatch, DispatchFuture, DispatchLayer, EndpointSets, Fixed, Never, RetryLayer, fixed,

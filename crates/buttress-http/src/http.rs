@@ -1,0 +1,86 @@
+//! The protocol.
+
+use std::error::Error;
+
+use buttress_core::{Attempt, Outcome, Protocol, Refusal};
+use http::Response;
+
+use crate::{GuardedBody, classify, refuse};
+
+/// HTTP: 5xx fail, 429 and 503 with `Retry-After` are overload, other 4xx are the caller's fault.
+///
+/// The service's error type stays what it is; refusals are responses, whose body is a [`GuardedBody`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Http;
+
+/// [`Http`] for services whose error is a boxed one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BoxedHttp;
+
+impl Http {
+    /// The same for services whose error is `Box<dyn Error + Send + Sync>`, as under most of tower's own layers.
+    #[must_use]
+    pub const fn boxed() -> BoxedHttp {
+        BoxedHttp
+    }
+}
+
+impl<B: http_body::Body, E: Error + 'static> Protocol<Response<B>, E> for Http {
+    type Response = Response<GuardedBody<B>>;
+    type Error = E;
+
+    fn classify(&self, result: Result<&Response<B>, &E>) -> Outcome {
+        match result {
+            Ok(response) => classify::head(response.status(), response.headers()),
+            Err(error) => classify::error(error),
+        }
+    }
+
+    fn respond(
+        &self,
+        response: Response<B>,
+        outcome: Outcome,
+        attempt: Option<Attempt>,
+    ) -> Self::Response {
+        response.map(|body| GuardedBody::new(body, outcome, attempt))
+    }
+
+    fn fail(&self, error: E) -> E {
+        error
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Result<Self::Response, E> {
+        Ok(refuse::response(refusal))
+    }
+}
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+impl<B: http_body::Body> Protocol<Response<B>, BoxError> for BoxedHttp {
+    type Response = Response<GuardedBody<B>>;
+    type Error = BoxError;
+
+    fn classify(&self, result: Result<&Response<B>, &BoxError>) -> Outcome {
+        match result {
+            Ok(response) => classify::head(response.status(), response.headers()),
+            Err(error) => classify::error(error.as_ref()),
+        }
+    }
+
+    fn respond(
+        &self,
+        response: Response<B>,
+        outcome: Outcome,
+        attempt: Option<Attempt>,
+    ) -> Self::Response {
+        response.map(|body| GuardedBody::new(body, outcome, attempt))
+    }
+
+    fn fail(&self, error: BoxError) -> BoxError {
+        error
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Result<Self::Response, BoxError> {
+        Ok(refuse::response(refusal))
+    }
+}

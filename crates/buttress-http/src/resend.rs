@@ -1,0 +1,123 @@
+//! Which requests may be sent again.
+
+use buttress_core::Resend;
+use bytes::Buf;
+use http::{Method, Request};
+use http_body_util::{Empty, Full};
+
+use crate::{BoxedHttp, Http};
+
+/// A body that can be sent a second time.
+pub trait Replayable: Sized {
+    /// A second one, made before the first is sent. `None` where that cannot be.
+    fn replay(&mut self) -> Option<Self>;
+}
+
+impl<D: Buf + Clone> Replayable for Full<D> {
+    fn replay(&mut self) -> Option<Self> {
+        Some(self.clone())
+    }
+}
+
+impl<D> Replayable for Empty<D> {
+    fn replay(&mut self) -> Option<Self> {
+        Some(Self::new())
+    }
+}
+
+impl Replayable for String {
+    fn replay(&mut self) -> Option<Self> {
+        Some(self.clone())
+    }
+}
+
+impl<B: Replayable> Resend<Request<B>> for Http {
+    fn idempotent(&self, request: &Request<B>) -> bool {
+        idempotent(request)
+    }
+
+    fn copy(&self, request: &mut Request<B>) -> Option<Request<B>> {
+        copy(request)
+    }
+}
+
+impl<B: Replayable> Resend<Request<B>> for BoxedHttp {
+    fn idempotent(&self, request: &Request<B>) -> bool {
+        idempotent(request)
+    }
+
+    fn copy(&self, request: &mut Request<B>) -> Option<Request<B>> {
+        copy(request)
+    }
+}
+
+/// By method (RFC 9110 §9.2.2; QUERY: RFC 10008), or by an `Idempotency-Key`
+/// (draft-ietf-httpapi-idempotency-key-header).
+fn idempotent<B>(request: &Request<B>) -> bool {
+    is_idempotent(request.method())
+        || request
+            .headers()
+            .get("idempotency-key")
+            .is_some_and(|key| !key.as_bytes().trim_ascii().is_empty())
+}
+
+fn is_idempotent(method: &Method) -> bool {
+    matches!(
+        method.as_str(),
+        "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE" | "QUERY"
+    )
+}
+
+fn copy<B: Replayable>(request: &mut Request<B>) -> Option<Request<B>> {
+    let mut copy = Request::new(request.body_mut().replay()?);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
+    *copy.headers_mut() = request.headers().clone();
+    *copy.extensions_mut() = request.extensions().clone();
+    Some(copy)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn a_method_or_a_key_is_evidence() {
+        let asked = |method: &str, key: Option<&str>| {
+            let mut request = Request::builder().method(method);
+            if let Some(key) = key {
+                request = request.header("Idempotency-Key", key);
+            }
+            Http.idempotent(&request.body(Empty::<Bytes>::new()).unwrap())
+        };
+        for method in ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "QUERY"] {
+            assert!(asked(method, None), "{method}");
+        }
+        for method in ["POST", "PATCH", "get"] {
+            assert!(
+                !asked(method, None) && !asked(method, Some(" ")) && asked(method, Some("k1")),
+                "{method}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_copy_is_the_whole_request() {
+        let body = Full::new(Bytes::from_static(b"data"));
+        let mut request = Request::put("http://h/p")
+            .header("a", "b")
+            .extension(7_u8)
+            .body(body)
+            .unwrap();
+        let copy = Http.copy(&mut request).unwrap();
+        assert_eq!(
+            (copy.method(), copy.uri(), copy.headers()),
+            (request.method(), request.uri(), request.headers())
+        );
+        assert_eq!(copy.extensions().get::<u8>(), Some(&7));
+        assert_eq!(http_body::Body::size_hint(copy.body()).exact(), Some(4));
+    }
+}
