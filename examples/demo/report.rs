@@ -1,0 +1,304 @@
+//! What came of it: a table for people, JSON for programs, and a verdict.
+
+use std::{fmt, time::Duration};
+
+use buttress::{Event, EventKind, Nanos, Snapshot};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    faults::{Slot, Struck},
+    fleet::NAMES,
+    traffic::{Client, Sample},
+};
+
+pub(crate) struct Report {
+    faults: Vec<FaultRow>,
+    replicas: Vec<ReplicaRow>,
+}
+
+struct FaultRow {
+    name: &'static str,
+    replica: &'static str,
+    naked: Figures,
+    buttressed: Figures,
+    detected: Option<Duration>,
+    restored: Option<Duration>,
+}
+
+/// What one client's calls in one slot came to.
+struct Figures {
+    good: usize,
+    /// Of all calls, sorted.
+    latencies: Vec<Duration>,
+    /// Attempts beyond one for each call.
+    extra: u64,
+}
+
+struct ReplicaRow {
+    name: &'static str,
+    known: Snapshot,
+}
+
+impl Report {
+    pub(crate) fn new(
+        slots: &[Slot],
+        struck: &[Struck],
+        events: &[Event],
+        samples: &[Sample],
+        sent: &[u64],
+        snapshots: &[Snapshot],
+        addresses: &[String],
+    ) -> Self {
+        let faults = slots
+            .iter()
+            .zip(struck)
+            .zip(sent)
+            .map(|((slot, struck), sent)| {
+                let is_it = |event: &&Event| {
+                    event.endpoint.as_deref() == Some(addresses[slot.replica].as_str())
+                };
+                let first = |from: Nanos, kind: fn(&EventKind) -> bool| {
+                    let within =
+                        |event: &&Event| (from..slot.ends).contains(&event.at) && kind(&event.kind);
+                    events
+                        .iter()
+                        .filter(is_it)
+                        .find(within)
+                        .map(|event| event.at.since(from))
+                };
+                let naked = Figures::of(Client::Naked, slot, samples);
+                let buttressed = Figures::of(Client::Buttressed, slot, samples);
+                let extra = sent.saturating_sub(buttressed.latencies.len() as u64);
+                FaultRow {
+                    name: slot.fault.name(),
+                    replica: NAMES[slot.replica],
+                    naked,
+                    buttressed: Figures {
+                        extra,
+                        ..buttressed
+                    },
+                    detected: first(struck.from, |kind| matches!(kind, EventKind::Opened { .. })),
+                    restored: first(struck.to, |kind| matches!(kind, EventKind::Closed)),
+                }
+            });
+        let replicas = NAMES.iter().zip(addresses).filter_map(|(name, address)| {
+            let known = snapshots
+                .iter()
+                .find(|known| known.endpoint.as_deref() == Some(address))?;
+            Some(ReplicaRow {
+                name,
+                known: known.clone(),
+            })
+        });
+        Self {
+            faults: faults.collect(),
+            replicas: replicas.collect(),
+        }
+    }
+
+    /// Did the buttressed client do better under every fault?
+    pub(crate) fn better(&self) -> bool {
+        self.faults.iter().all(FaultRow::better)
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        let faults: Map<_, _> = self
+            .faults
+            .iter()
+            .map(|row| (row.name.to_owned(), row.json()))
+            .collect();
+        let replicas: Map<_, _> = self
+            .replicas
+            .iter()
+            .map(|row| (row.name.to_owned(), row.json()))
+            .collect();
+        json!({ "faults": faults, "replicas": replicas })
+    }
+}
+
+impl FaultRow {
+    /// More successes, or as many and a lower p99. Both clients made the same number of calls.
+    fn better(&self) -> bool {
+        let (naked, buttressed) = (&self.naked, &self.buttressed);
+        buttressed.good > naked.good
+            || buttressed.good == naked.good && buttressed.at(0.99) < naked.at(0.99)
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "naked": self.naked.json(),
+            "buttressed": self.buttressed.json(),
+            "detected_ms": self.detected.map(millis),
+            "restored_ms": self.restored.map(millis),
+        })
+    }
+}
+
+impl Figures {
+    fn of(client: Client, slot: &Slot, samples: &[Sample]) -> Self {
+        let within = |sample: &&Sample| {
+            sample.client == client && (slot.begins..slot.ends).contains(&sample.due)
+        };
+        let good = samples
+            .iter()
+            .filter(within)
+            .filter(|sample| sample.good)
+            .count();
+        let mut latencies: Vec<Duration> = samples
+            .iter()
+            .filter(within)
+            .map(|sample| sample.latency)
+            .collect();
+        latencies.sort_unstable();
+        Self {
+            good,
+            latencies,
+            extra: 0,
+        }
+    }
+
+    /// The latency that a share of the calls stayed within, by nearest rank.
+    fn at(&self, share: f64) -> Duration {
+        let rank = (share * self.latencies.len() as f64).ceil() as usize;
+        self.latencies
+            .get(rank.saturating_sub(1))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    fn success(&self) -> f64 {
+        self.good as f64 / self.latencies.len().max(1) as f64
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "calls": self.latencies.len(),
+            "success": self.success(),
+            "p50_ms": millis(self.at(0.5)),
+            "p99_ms": millis(self.at(0.99)),
+            "p999_ms": millis(self.at(0.999)),
+            "extra": self.extra,
+        })
+    }
+}
+
+impl ReplicaRow {
+    fn json(&self) -> Value {
+        let Snapshot {
+            counts,
+            reliability,
+            ..
+        } = &self.known;
+        let known = reliability.as_ref();
+        json!({
+            "calls": counts.started,
+            "failures": counts.failures.total(),
+            "episodes": known.map(|known| known.failures),
+            "mtbf_s": known.and_then(|known| known.mtbf).map(|span| span.as_secs_f64()),
+            "mtbf_at_least_s": known.map(|known| known.mtbf_at_least.as_secs_f64()),
+            "mttr_s": known.and_then(|known| known.mttr).map(|span| span.as_secs_f64()),
+            "availability": known.and_then(|known| known.availability),
+        })
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "fault    on  client      calls    success      p50      p99    p99.9  extra  detected  restored  better"
+        )?;
+        for row in &self.faults {
+            let better = if row.better() { "yes" } else { "NO" };
+            writeln!(
+                f,
+                "{:<7}  {:<2}  naked       {}",
+                row.name, row.replica, row.naked
+            )?;
+            let (detected, restored) = (seconds(row.detected), seconds(row.restored));
+            writeln!(
+                f,
+                "{:13}buttressed  {}{detected:>10}{restored:>10}{better:>8}",
+                "", row.buttressed
+            )?;
+        }
+        writeln!(
+            f,
+            "\nlatencies in ms, from when a call was due; detected after the fault began, restored after it ended\n"
+        )?;
+        writeln!(
+            f,
+            "replica    calls  failures  episodes              MTBF      MTTR  availability"
+        )?;
+        for row in &self.replicas {
+            writeln!(f, "{row}")?;
+        }
+        let worse: Vec<&str> = self
+            .faults
+            .iter()
+            .filter(|row| !row.better())
+            .map(|row| row.name)
+            .collect();
+        match worse.as_slice() {
+            [] => write!(f, "\nThe buttressed client did better under every fault."),
+            worse => write!(
+                f,
+                "\nThe buttressed client did NOT do better under: {}.",
+                worse.join(", ")
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|share| millis(self.at(share)));
+        let (calls, success, extra) = (self.latencies.len(), 100.0 * self.success(), self.extra);
+        write!(
+            f,
+            "{calls:>5}  {success:>7.2} %  {p50:>7.1}  {p99:>7.1}  {p999:>7.1}  {extra:>5}"
+        )
+    }
+}
+
+impl fmt::Display for ReplicaRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Snapshot {
+            counts,
+            reliability: Some(reliability),
+            ..
+        } = &self.known
+        else {
+            return write!(f, "{:<7}  no statistics", self.name);
+        };
+        let mtbf = match reliability.mtbf {
+            Some(_) => seconds(reliability.mtbf),
+            None => format!("at least {}", seconds(Some(reliability.mtbf_at_least))),
+        };
+        let mttr = seconds(reliability.mttr);
+        let availability = reliability
+            .availability
+            .map_or("–".to_owned(), |share| format!("{:.2} %", 100.0 * share));
+        let (calls, failures, episodes) = (
+            counts.started,
+            counts.failures.total(),
+            reliability.failures,
+        );
+        write!(
+            f,
+            "{:<7}  {calls:>7}  {failures:>8}  {episodes:>8}  {mtbf:>16}  {mttr:>8}  {availability:>12}",
+            self.name
+        )
+    }
+}
+
+fn millis(span: Duration) -> f64 {
+    // Microseconds are as fine as this measures.
+    (span.as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn seconds(span: Option<Duration>) -> String {
+    span.map_or("–".to_owned(), |span| {
+        format!("{:.2} s", span.as_secs_f64())
+    })
+}
