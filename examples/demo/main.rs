@@ -97,6 +97,8 @@ async fn story(options: &Options) -> Fallible<bool> {
     let mut fleet = Fleet::start()?;
     let buttress = Buttress::new().policy(clients::POLICY, clients::policy());
     let clients = Clients::new(&buttress, &fleet.addresses())?;
+    // What is known of a replica is kept for as long as somebody can call it.
+    let _kept = clients.clone();
     introduce(options, &fleet);
 
     let samples = Arc::new(Samples::default());

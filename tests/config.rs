@@ -1,0 +1,86 @@
+//! Policies from files.
+
+use std::time::Duration;
+
+use buttress::{BreakerPolicy, Buttress, HealthPolicy, Policy, Ratio, Redundancy};
+
+#[test]
+fn a_file_and_a_builder_say_the_same() {
+    let built = Buttress::new().policy("orders", Policy::new()).policy(
+        "inventory",
+        Policy::new()
+            .deadline(Duration::from_secs(1))
+            .attempt_timeout(Duration::from_millis(250))
+            .redundancy(Redundancy::failover(3))
+            .extra_load(Ratio::new(0.25))
+            .health(HealthPolicy::consecutive(7))
+            .breaker(
+                BreakerPolicy::new()
+                    .open_for(Duration::from_secs(1))
+                    .up_to(Duration::from_secs(60))
+                    .close_after(5),
+            ),
+    );
+    let read: Buttress = toml::from_str(
+        r#"
+        [policy.orders]
+
+        [policy.inventory]
+        deadline        = "1s"
+        attempt_timeout = "250ms"
+        redundancy      = { failover = 3 }
+        extra_load      = 0.25
+        health          = { consecutive = 7 }
+        breaker         = { open_for = "1s", up_to = "1m", close_after = 5 }
+        "#,
+    )
+    .unwrap();
+    assert_eq!(read, built);
+}
+
+#[test]
+fn a_policy_survives_its_text() {
+    let policy = Policy::new()
+        .deadline(Duration::from_millis(1_500))
+        .redundancy(Redundancy::failover(2));
+    let text = toml::to_string(&policy).unwrap();
+    assert_eq!(toml::from_str::<Policy>(&text).unwrap(), policy, "{text}");
+}
+
+#[test]
+fn a_file_that_cannot_be_names_the_field_and_what_would_do() {
+    for (text, words) in [
+        ("deadline = \"0s\"", ["deadline", "1ms to 24h"]),
+        ("deadline = \"1 fortnight\"", ["fortnight", "250ms"]),
+        ("deadline = \"99999999h\"", ["deadline", "duration"]),
+        (
+            "deadline = \"1s\"\nattempt_timeout = \"2s\"",
+            ["deadline", "attempt_timeout"],
+        ),
+        (
+            "redundancy = { failover = 0 }",
+            ["redundancy.failover", "1 to 10"],
+        ),
+        ("redundancy = { failover = -1 }", ["-1", "failover"]),
+        ("extra_load = 1.5", ["extra_load", "0 to 1"]),
+        ("extra_load = nan", ["extra_load", "0 to 1"]),
+        (
+            "health = { consecutive = 0 }",
+            ["health.consecutive", "at least 1"],
+        ),
+        (
+            "breaker = { open_for = \"10s\" }",
+            ["breaker.up_to", "breaker.open_for"],
+        ),
+        (
+            "breaker = { opens_for = \"1s\" }",
+            ["opens_for", "open_for"],
+        ),
+        ("deadlin = \"1s\"", ["deadlin", "deadline"]),
+    ] {
+        let error = toml::from_str::<Policy>(text).unwrap_err().to_string();
+        for word in words {
+            assert!(error.contains(word), "{text}: {error}");
+        }
+    }
+}
