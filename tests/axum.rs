@@ -27,7 +27,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use tokio::net::TcpListener;
-use tower::{ServiceExt as _, util::MapRequest};
+use tower::ServiceExt as _;
 
 type Hyper = Client<HttpConnector, Full<Bytes>>;
 
@@ -50,21 +50,32 @@ fn request(method: Method, uri: &str) -> Request<Full<Bytes>> {
         .unwrap()
 }
 
-/// The way to a replica: the same client, its requests addressed to that replica.
-fn towards(
-    client: &Hyper,
-    endpoint: &Endpoint,
-) -> MapRequest<
-    Hyper,
-    impl Fn(Request<Full<Bytes>>) -> Request<Full<Bytes>> + Clone + Send + Sync + use<>,
-> {
-    let address = endpoint.address().to_owned();
-    MapRequest::new(client.clone(), move |mut request: Request<Full<Bytes>>| {
-        *request.uri_mut() = format!("{address}{}", request.uri().path())
+/// A hyper client whose requests go to one replica.
+#[derive(Clone)]
+struct Towards(Hyper, String);
+
+impl tower::Service<Request<Full<Bytes>>> for Towards {
+    type Response = http::Response<hyper::body::Incoming>;
+    type Error = hyper_util::client::legacy::Error;
+    type Future = hyper_util::client::legacy::ResponseFuture;
+
+    fn poll_ready(
+        &mut self,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), Self::Error>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Full<Bytes>>) -> Self::Future {
+        *request.uri_mut() = format!("{}{}", self.1, request.uri().path())
             .parse()
-            .unwrap();
-        request
-    })
+            .expect("a checked address");
+        self.0.request(request)
+    }
+}
+
+fn towards(client: &Hyper, endpoint: &Endpoint) -> Towards {
+    Towards(client.clone(), endpoint.address().to_owned())
 }
 
 #[tokio::test]

@@ -102,7 +102,7 @@ impl Service<Request<Full<Bytes>>> for Replica {
 }
 
 /// Both, ready to send.
-#[derive(Clone, Clone)]
+#[derive(Clone)]
 pub(crate) struct Clients {
     naked: Arc<[Replica]>,
     buttressed: Dispatch<Replica, Http>,
