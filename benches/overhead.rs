@@ -50,11 +50,10 @@ fn policy() -> Policy {
     Policy::new().deadline(Duration::from_secs(1))
 }
 
-fn cases() -> Vec<(&'static str, Box<dyn FnMut()>)> {
-    fn case<S: Service<u64> + 'static>(
-        name: &'static str,
-        mut service: S,
-    ) -> (&'static str, Box<dyn FnMut()>) {
+type Case = (&'static str, Box<dyn FnMut()>);
+
+fn cases() -> Vec<Case> {
+    fn case<S: Service<u64> + 'static>(name: &'static str, mut service: S) -> Case {
         (name, Box::new(move || call(&mut service)))
     }
     let guard = GuardLayer::with_policy("bench", Plain, &policy()).expect("a good policy");

@@ -3,41 +3,37 @@
 mod deps;
 mod install;
 mod run;
-mod steps;
 mod summary;
 mod test;
-mod trouble;
 
 use std::process::ExitCode;
 
 const HELP: &str = "\
-cargo xtask test     install what the tests need, then run every test a merge needs
-cargo xtask verify   the same, then the longer ones: optimized, ignored tests too, more cases
-cargo xtask deps     check who may depend on what
-
-Exit code: 0 all holds, 1 a test failed or a rule is broken, 2 no such command, 3 it could not be found out.
+cargo xtask test     install what the tests need, and run every test a merge needs
+cargo xtask deps     check the dependency rules
+cargo xtask verify   the longer tests: more cases, ignored ones, optimized
 ";
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args_os()
-        .skip(1)
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    match words[..] {
-        ["test"] => test::merge(),
-        ["verify"] => test::verify(),
-        ["deps"] => trouble::told(&deps::check()),
-        [] | ["--help" | "-h" | "help"] => {
+    let command = std::env::args().nth(1);
+    let done = match command.as_deref() {
+        Some("test") => test::merge(),
+        Some("verify") => test::verify(),
+        Some("deps") => deps::check(),
+        None | Some("--help" | "-h" | "help") => {
             print!("{HELP}");
-            ExitCode::SUCCESS
+            return ExitCode::SUCCESS;
         }
-        _ => {
-            eprint!(
-                "xtask: there is no command `{}`; there are:\n{HELP}",
-                words.join(" ")
-            );
-            ExitCode::from(2)
+        Some(unknown) => {
+            eprint!("xtask: no command {unknown:?}. There are:\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("xtask: {problem}");
+            ExitCode::FAILURE
         }
     }
 }

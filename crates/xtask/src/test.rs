@@ -1,68 +1,67 @@
 //! Every test a merge needs, and the longer ones.
 
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 use crate::{
     install,
-    run::{cargo, described, shown},
-    steps::Steps,
+    run::{Done, shown},
     summary::Summary,
-    trouble::{Trouble, told},
 };
 
-/// A failing binary must not hide what the others have to say.
-const EVERY: [&str; 5] = [
-    "test",
-    "--workspace",
-    "--all-features",
-    "--locked",
-    "--no-fail-fast",
-];
-
-/// All targets but benches: those have no harness, and measure.
-const TARGETS: [&str; 3] = ["--lib", "--bins", "--tests"];
-
 /// Every test a merge needs.
-pub(crate) fn merge() -> ExitCode {
-    let mut steps = Steps::new(3);
-    let there = steps.take("programs the tests need", install::all);
-    if there.is_err() {
-        return told(&there);
-    }
-    let suite = cargo(EVERY.into_iter().chain(TARGETS).chain(["--examples"]));
-    let docs = cargo(EVERY.into_iter().chain(["--doc"]));
-    counted(&mut steps, [suite, docs])
+pub(crate) fn merge() -> Done {
+    install::all()?;
+    let suite = [
+        "test",
+        "--workspace",
+        "--all-features",
+        "--locked",
+        "--lib",
+        "--bins",
+        "--tests",
+        "--examples",
+    ];
+    let docs = ["test", "--workspace", "--all-features", "--locked", "--doc"];
+    all(&mut [cargo(&suite), cargo(&docs)])
 }
 
-/// A merge's tests, then all but the documentation's again: optimized, ignored ones too, with more cases.
-pub(crate) fn verify() -> ExitCode {
-    let merged = merge();
-    if merged != ExitCode::SUCCESS {
-        return merged;
-    }
-    let all = ["--release"].into_iter().chain(TARGETS);
-    let mut longer = cargo(EVERY.into_iter().chain(all));
+/// More cases, ignored tests, optimized.
+pub(crate) fn verify() -> Done {
+    merge()?;
+    let suite = [
+        "test",
+        "--workspace",
+        "--all-features",
+        "--locked",
+        "--release",
+        "--lib",
+        "--bins",
+        "--tests",
+    ];
+    let mut longer = cargo(&suite);
     longer
         .args(["--", "--include-ignored"])
         .env("PROPTEST_CASES", "20000");
-    counted(&mut Steps::new(1), [longer])
+    all(&mut [longer])
 }
 
-/// Runs them all, whatever the first ones say. The sum of their tests is the last line.
-fn counted<const N: usize>(steps: &mut Steps, commands: [Command; N]) -> ExitCode {
+fn all(steps: &mut [Command]) -> Done {
     let mut summary = Summary::default();
+    let count = steps.len();
     let mut done = Ok(());
-    for mut command in commands {
-        let what = described(&command);
-        let ran = steps.take(&what, || shown(&mut command, |line| summary.read(line)));
-        done = done.and(ran);
+    for (index, step) in steps.iter_mut().enumerate() {
+        println!("xtask: [{}/{count}]", index + 1);
+        done = done.and(shown(step, |line| summary.read(line)));
     }
-    if done.is_ok() && summary.ran() == 0 {
-        done = Err(Trouble::Broken(
-            "no test ran; see which targets the commands above chose".to_owned(),
-        ));
-    }
-    let code = told(&done);
     println!("{summary}");
-    code
+    if done.is_ok() && summary.passed == 0 {
+        return Err("no test ran".to_owned());
+    }
+    done
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut cargo = Command::new("cargo");
+    cargo.args(arguments);
+    cargo
 }
