@@ -58,7 +58,7 @@ pub use budget::{Budget, RESERVE};
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use event::{Event, EventKind, Events, Recent};
 pub use health::{Health, HealthPolicy};
-pub use outcome::{Cause, Outcome, Sign};
+pub use outcome::{Cause, Origin, Outcome, Sign};
 pub use permit::Permit;
 pub use policy_error::PolicyError;
 pub use protocol::{Protocol, Resend};

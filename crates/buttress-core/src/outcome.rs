@@ -10,6 +10,8 @@ pub enum Outcome {
     Success,
     /// The endpoint failed.
     Failure(Cause),
+    /// It was given up, or is still awaited, at an age at which healthy calls have long been answered.
+    Late,
     /// The endpoint answered that it has too much to do, and perhaps for how long. It is throttled for this, never ejected.
     Overload(Option<Duration>),
     /// The endpoint answered that the caller is at fault (4xx, `INVALID_ARGUMENT`). It proves the endpoint alive.
@@ -45,6 +47,20 @@ pub enum Cause {
     Panic,
 }
 
+/// On which side of the wire a failure was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
+pub enum Origin {
+    /// On ours: no connection, a broken one, no answer in time.
+    Local,
+    /// On theirs: it answered that it failed.
+    Remote,
+}
+
 /// What an outcome says about the endpoint's health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
@@ -65,8 +81,18 @@ impl Outcome {
     pub const fn sign(self) -> Sign {
         match self {
             Self::Success | Self::CallerFault => Sign::Good,
-            Self::Failure(_) => Sign::Bad,
+            Self::Failure(_) | Self::Late => Sign::Bad,
             Self::Overload(_) | Self::Refused | Self::Cancelled => Sign::Silent,
+        }
+    }
+
+    /// On which side a failure was seen; none if it is no failure. A late call is one that we gave up on.
+    #[must_use]
+    pub const fn origin(self) -> Option<Origin> {
+        match self {
+            Self::Failure(cause) => Some(cause.origin()),
+            Self::Late => Some(Origin::Local),
+            _ => None,
         }
     }
 
@@ -106,6 +132,15 @@ impl Cause {
             Self::Reset => "reset",
             Self::Protocol => "protocol",
             Self::Panic => "panic",
+        }
+    }
+
+    /// Who noticed: our side of the call, or the endpoint's answer?
+    #[must_use]
+    pub const fn origin(self) -> Origin {
+        match self {
+            Self::Error | Self::RemoteTimeout | Self::Protocol => Origin::Remote,
+            Self::Timeout | Self::Connect | Self::Reset | Self::Panic => Origin::Local,
         }
     }
 

@@ -4,7 +4,7 @@ use crate::{
     Attempt, BreakerPolicy, Clock, Endpoint, Event, EventKind, Events, Health, HealthPolicy, Nanos,
     Outcome, Permit, PolicyError, Refusal, Sign, Snapshot, State,
     breaker::{Breaker, Change},
-    health::{Alarm, Detector},
+    health::{Alarm, Detector, Fact},
     stats::{Ledger, Tally},
     sync::{Arc, AtomicU64, Mutex, Ordering, Weak, lock},
 };
@@ -311,7 +311,11 @@ impl Signs {
         }
         let sign = outcome.sign();
         let alarm = if judged {
-            self.detector.record(permit.started, sign)
+            self.detector.record(&Fact {
+                started: permit.started,
+                now,
+                outcome,
+            })
         } else {
             None
         };

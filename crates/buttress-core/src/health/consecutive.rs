@@ -1,6 +1,6 @@
 //! So many failures in a row.
 
-use super::Alarm;
+use super::{Alarm, Fact};
 use crate::{Nanos, Sign};
 
 /// Failures in a row, and when the first of them began.
@@ -20,16 +20,16 @@ impl Consecutive {
         }
     }
 
-    pub(crate) fn record(&mut self, started: Nanos, sign: Sign) -> Option<Alarm> {
-        match sign {
+    pub(crate) fn record(&mut self, fact: &Fact) -> Option<Alarm> {
+        match fact.sign() {
             Sign::Silent => return None,
             Sign::Good => self.run = 0,
             Sign::Bad => {
                 // Calls end out of order: the trouble began with the earliest of them.
                 self.since = if self.run == 0 {
-                    started
+                    fact.started
                 } else {
-                    self.since.min(started)
+                    self.since.min(fact.started)
                 };
                 self.run = self.run.saturating_add(1);
             }
@@ -49,17 +49,26 @@ impl Consecutive {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Cause, Outcome};
+
+    fn fact(at: u64, outcome: Outcome) -> Fact {
+        Fact {
+            started: Nanos::new(at),
+            now: Nanos::new(at),
+            outcome,
+        }
+    }
 
     /// Feeds `signs` one a nanosecond from 1 on, and tells where the first alarm came and since when.
     fn first_alarm(threshold: u32, signs: &str) -> Option<(usize, u64)> {
         let mut rule = Consecutive::new(threshold);
         signs.chars().enumerate().find_map(|(index, sign)| {
-            let sign = match sign {
-                'F' => Sign::Bad,
-                'S' => Sign::Good,
-                _ => Sign::Silent,
+            let outcome = match sign {
+                'F' => Outcome::Failure(Cause::Error),
+                'S' => Outcome::Success,
+                _ => Outcome::Cancelled,
             };
-            rule.record(Nanos::new(index as u64 + 1), sign)
+            rule.record(&fact(index as u64 + 1, outcome))
                 .map(|alarm| (index + 1, alarm.since.as_u64()))
         })
     }
@@ -80,9 +89,9 @@ mod tests {
     #[test]
     fn the_trouble_began_with_the_earliest_call_of_the_run() {
         let mut rule = Consecutive::new(2);
-        assert_eq!(rule.record(Nanos::new(50), Sign::Bad), None);
+        assert_eq!(rule.record(&fact(50, Outcome::Late)), None);
         assert_eq!(
-            rule.record(Nanos::new(10), Sign::Bad),
+            rule.record(&fact(10, Outcome::Late)),
             Some(Alarm {
                 since: Nanos::new(10)
             })

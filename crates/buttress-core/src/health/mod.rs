@@ -2,7 +2,7 @@
 
 mod consecutive;
 
-use crate::{Nanos, PolicyError, Sign};
+use crate::{Nanos, Outcome, PolicyError, Sign};
 use consecutive::Consecutive;
 
 /// Whether an endpoint is well.
@@ -71,6 +71,23 @@ pub(crate) enum Detector {
     Consecutive(Consecutive),
 }
 
+/// One ended call, or one that has grown too old, as a judge takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fact {
+    /// When the call began.
+    pub(crate) started: Nanos,
+    /// When it ended, or was found too old.
+    pub(crate) now: Nanos,
+    /// How it went.
+    pub(crate) outcome: Outcome,
+}
+
+impl Fact {
+    pub(crate) const fn sign(&self) -> Sign {
+        self.outcome.sign()
+    }
+}
+
 /// Enough evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Alarm {
@@ -85,10 +102,10 @@ impl Detector {
         }
     }
 
-    /// Takes one outcome of a call that began at `started` into account.
-    pub(crate) fn record(&mut self, started: Nanos, sign: Sign) -> Option<Alarm> {
+    /// Takes one fact into account.
+    pub(crate) fn record(&mut self, fact: &Fact) -> Option<Alarm> {
         match self {
-            Self::Consecutive(rule) => rule.record(started, sign),
+            Self::Consecutive(rule) => rule.record(fact),
         }
     }
 

@@ -18,6 +18,8 @@ pub struct Counts {
     pub successes: u64,
     /// Failed, by cause.
     pub failures: Causes,
+    /// Given up unanswered, long after healthy calls are answered.
+    pub late: u64,
     /// Answered with overload.
     pub overloads: u64,
     /// Answered that the caller is at fault.
@@ -36,6 +38,7 @@ impl Counts {
     pub fn finished(&self) -> u64 {
         self.successes
             + self.failures.total()
+            + self.late
             + self.overloads
             + self.caller_faults
             + self.refused
@@ -90,7 +93,7 @@ impl serde::Serialize for Causes {
     }
 }
 
-/// Slots of a shard: started, rejected, the six kinds of outcome, then the causes.
+/// Slots of a shard: started, rejected, the kinds of outcome, then the causes.
 const STARTED: usize = 0;
 const REJECTED: usize = 1;
 const SUCCESS: usize = 2;
@@ -98,7 +101,8 @@ const OVERLOAD: usize = 3;
 const CALLER_FAULT: usize = 4;
 const REFUSED: usize = 5;
 const CANCELLED: usize = 6;
-const FAILURE: usize = 7;
+const LATE: usize = 7;
+const FAILURE: usize = 8;
 const SLOTS: usize = FAILURE + Cause::ALL.len();
 
 /// Counters on lines of their own, so that threads do not pass one line back and forth.
@@ -131,6 +135,7 @@ impl Tally {
     pub(crate) fn finished(&self, outcome: Outcome) {
         self.bump(match outcome {
             Outcome::Success => SUCCESS,
+            Outcome::Late => LATE,
             Outcome::Overload(_) => OVERLOAD,
             Outcome::CallerFault => CALLER_FAULT,
             Outcome::Refused => REFUSED,
@@ -153,6 +158,7 @@ impl Tally {
             refused: sum(REFUSED),
             caller_faults: sum(CALLER_FAULT),
             overloads: sum(OVERLOAD),
+            late: sum(LATE),
             successes: sum(SUCCESS),
             rejected: sum(REJECTED),
             started: sum(STARTED),
