@@ -1,6 +1,6 @@
 //! One permitted call.
 
-use crate::{Cause, Nanos, Outcome, Permit, Vitals};
+use crate::{Cause, Destination, Nanos, Outcome, Permit, sync::Arc, vitals::Lane};
 
 /// Permission, stopwatch and receipt of one call, in one value.
 ///
@@ -9,15 +9,15 @@ use crate::{Cause, Nanos, Outcome, Permit, Vitals};
 #[derive(Debug)]
 #[must_use = "an attempt that is dropped counts as cancelled"]
 pub struct Attempt {
-    vitals: Vitals,
+    lane: Arc<Lane>,
     permit: Permit,
     finished: bool,
 }
 
 impl Attempt {
-    pub(crate) const fn new(vitals: Vitals, permit: Permit) -> Self {
+    pub(crate) const fn new(lane: Arc<Lane>, permit: Permit) -> Self {
         Self {
-            vitals,
+            lane,
             permit,
             finished: false,
         }
@@ -29,10 +29,11 @@ impl Attempt {
         self.permit.started()
     }
 
-    /// Whose it is.
+    /// This call has to wait. If nobody looks after calls under way, gives what is to be looked after from now on, by
+    /// calling [`Destination::tick`] until that gives no time, and [`Destination::release`] if it must stop earlier.
     #[must_use]
-    pub const fn vitals(&self) -> &Vitals {
-        &self.vitals
+    pub fn unattended(&self) -> Option<Destination> {
+        self.lane.unattended(self.permit.started())
     }
 
     /// Ends it. Reads the clock, and gives back the time it read.
@@ -42,8 +43,8 @@ impl Attempt {
     }
 
     fn end(&self, outcome: Outcome) -> Nanos {
-        let now = self.vitals.clock().now();
-        self.vitals.record(self.permit, now, outcome);
+        let now = self.lane.clock().now();
+        self.lane.record(self.permit, now, outcome);
         now
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     Nanos, Permit, PolicyError, Sign,
+    permit::Seat,
     random::{Draws, unit},
     value::check_span,
 };
@@ -297,6 +298,12 @@ impl Breaker {
         }
     }
 
+    /// There is enough evidence, though no call has ended.
+    pub(crate) fn alarmed(&mut self, now: Nanos) -> Option<Change> {
+        // Closed => Open, or Watching where nothing is enforced.
+        matches!(self.phase, Phase::Closed).then(|| self.open_anew(now))
+    }
+
     fn good_probe(
         &mut self,
         good: u32,
@@ -337,11 +344,12 @@ impl Breaker {
         self.generation = self.generation.wrapping_add(1);
     }
 
-    const fn stamp(&self, now: Nanos, probe: bool) -> Permit {
+    fn stamp(&self, now: Nanos, probe: bool) -> Permit {
         Permit {
             started: now,
             generation: self.generation,
             probe,
+            seat: Seat::default(),
         }
     }
 

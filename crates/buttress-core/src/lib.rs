@@ -21,9 +21,9 @@
 //! No tower at all: ask, call, report.
 //!
 //! ```
-//! use buttress_core::{Clock, Host, Nanos, Outcome, Rules, Subject, Vitals};
+//! use buttress_core::{Clock, Host, Nanos, Outcome, Rules, Vitals};
 //!
-//! let vitals = Vitals::new(Subject::named("db"), &Rules::default(), &Host::new(Clock(|| Nanos::ZERO)));
+//! let vitals = Vitals::new("db", &Rules::default(), &Host::new(Clock(|| Nanos::ZERO)));
 //! let attempt = vitals.admit()?; // Err(Refusal) while the breaker is open
 //! attempt.finish(Outcome::Success); // dropped instead: counted as cancelled
 //! assert_eq!(vitals.snapshot(Nanos::ZERO).counts.successes, 1);
@@ -35,6 +35,7 @@
 mod attempt;
 mod breaker;
 mod budget;
+mod destination;
 mod endpoint;
 mod event;
 mod health;
@@ -55,6 +56,7 @@ mod vitals;
 pub use attempt::Attempt;
 pub use breaker::{BreakerPolicy, State};
 pub use budget::{Budget, RESERVE};
+pub use destination::Destination;
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use event::{Event, EventKind, Events, Recent};
 pub use health::{Health, HealthPolicy};
@@ -70,4 +72,4 @@ pub use time::{Clock, Nanos};
 #[cfg(feature = "serde")]
 pub use value::duration_text;
 pub use value::{Ratio, parse_duration, print_duration};
-pub use vitals::{Host, Parts, Rules, Subject, Vitals};
+pub use vitals::{Host, Parts, Rules, Vitals};

@@ -10,6 +10,18 @@ pub struct Permit {
     pub(crate) started: Nanos,
     pub(crate) generation: u32,
     pub(crate) probe: bool,
+    pub(crate) seat: Seat,
+}
+
+/// Where the call is written down while it is under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seat {
+    /// Whose counters.
+    pub(crate) lane: u8,
+    /// Which place among the calls under way, if one was free.
+    pub(crate) place: Option<u8>,
+    /// Which call of its lane.
+    pub(crate) number: u32,
 }
 
 impl Permit {

@@ -39,7 +39,7 @@ impl Snapshot {
 /// Vitals that no layer uses any more drop out by themselves.
 #[derive(Clone, Debug)]
 pub struct Registry {
-    members: Arc<Mutex<Vec<Weak<crate::vitals::Inner>>>>,
+    members: Arc<Mutex<Vec<Weak<crate::vitals::Lanes>>>>,
     events: Arc<Events>,
 }
 
@@ -83,18 +83,14 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Clock, Host, Rules, Subject};
+    use crate::{Clock, Host, Rules};
 
     fn registry() -> Registry {
         Registry::new(Arc::new(Events::new(8, |_| {})))
     }
 
     fn vitals(name: &str) -> Vitals {
-        Vitals::new(
-            Subject::named(name),
-            &Rules::default(),
-            &Host::new(Clock(|| Nanos::ZERO)),
-        )
+        Vitals::new(name, &Rules::default(), &Host::new(Clock(|| Nanos::ZERO)))
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! The one door to shared state, so that loom can replace what is behind it.
 
 #[cfg(not(loom))]
-pub(crate) use std::sync::{Arc, Mutex, MutexGuard, Weak, atomic::AtomicU64, atomic::Ordering};
+pub(crate) use std::sync::{
+    Arc, Mutex, MutexGuard, Weak, atomic::AtomicU32, atomic::AtomicU64, atomic::Ordering,
+};
 
 #[cfg(loom)]
-pub(crate) use loom::sync::{Mutex, MutexGuard, atomic::AtomicU64, atomic::Ordering};
+pub(crate) use loom::sync::{
+    Mutex, MutexGuard, atomic::AtomicU32, atomic::AtomicU64, atomic::Ordering,
+};
 #[cfg(loom)]
 pub(crate) use std::sync::{Arc, Weak};
 

@@ -122,7 +122,7 @@ impl Drop for Receipt {
 mod tests {
     use std::{collections::VecDeque, io, task::Waker};
 
-    use buttress_core::{Clock, Counts, Host, Nanos, Rules, Subject, Vitals};
+    use buttress_core::{Clock, Counts, Host, Nanos, Rules, Vitals};
     use http_body_util::{Empty, Full};
 
     use super::*;
@@ -147,11 +147,7 @@ mod tests {
     }
 
     fn vitals() -> Vitals {
-        Vitals::new(
-            Subject::named("x"),
-            &Rules::default(),
-            &Host::new(Clock(|| Nanos::ZERO)),
-        )
+        Vitals::new("x", &Rules::default(), &Host::new(Clock(|| Nanos::ZERO)))
     }
 
     /// Reads `frames` of a body, drops it, and tells what was counted before and after the drop.

@@ -79,7 +79,7 @@ impl Buttress {
     /// When no policy has that name, or when it cannot be.
     pub fn retry<P>(&self, name: &str, protocol: P) -> Result<RetryLayer<P>, PolicyError> {
         self.named(name, |policy| {
-            RetryLayer::within(name, protocol, policy, self.registry.clone())
+            RetryLayer::within(name, protocol, policy, &self.registry)
         })
     }
 
@@ -101,7 +101,7 @@ impl Buttress {
         S: Clone,
     {
         self.named(name, |policy| {
-            DispatchLayer::within(name, protocol, policy, sets, self.registry.clone())
+            DispatchLayer::within(name, protocol, policy, sets, &self.registry)
         })
         .map(|layer| layer.over(connect))
     }

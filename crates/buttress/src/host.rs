@@ -1,50 +1,56 @@
-//! Where vitals are born: with a root that shows them, or alone.
+//! Where vitals are born, and who looks after them.
 
 use std::sync::Arc;
 
-use buttress_core::{Event, Events, Host, Registry, Rules, Subject, Vitals};
+use buttress_core::{Attempt, Destination, Event, Events, Host, Registry, Rules};
+use tokio::{runtime::Handle, time::sleep_until};
 
-use crate::clock::CLOCK;
+use crate::clock::{CLOCK, instant};
 
 /// How many events a root keeps for slow readers.
 const KEPT_EVENTS: usize = 1024;
 
-/// Where vitals are born.
-pub(crate) trait Home {
-    fn vitals(&self, subject: Subject, rules: &Rules) -> Vitals;
-}
-
-/// Without a root: changes go to `tracing` alone.
-#[derive(Debug)]
-pub(crate) struct Lone;
-
-impl Home for Lone {
-    fn vitals(&self, subject: Subject, rules: &Rules) -> Vitals {
-        Vitals::new(subject, rules, &host(&Arc::new(Events::new(0, trace))))
-    }
-}
-
-impl Home for Registry {
-    fn vitals(&self, subject: Subject, rules: &Rules) -> Vitals {
-        let vitals = Vitals::new(subject, rules, &host(self.events()));
-        self.add(&vitals);
-        vitals
-    }
-}
-
+/// A place to be seen, whose changes go to `tracing` too.
 pub(crate) fn registry() -> Registry {
     Registry::new(Arc::new(Events::new(KEPT_EVENTS, trace)))
 }
 
-fn host(events: &Arc<Events>) -> Host {
-    Host {
+pub(crate) fn destination(name: &str, rules: &Rules, registry: &Registry) -> Destination {
+    let host = Host {
         clock: CLOCK,
-        events: Arc::clone(events),
+        registry: registry.clone(),
         seed: fastrand::u64(..),
-    }
+    };
+    Destination::new(name, rules, &host)
 }
 
 fn trace(event: &Event) {
     let endpoint = event.endpoint.as_deref().unwrap_or_default();
     tracing::info!(target: "buttress", policy = &*event.policy, endpoint, "{}", event.kind);
+}
+
+/// A call has to wait: sees to it that somebody looks after the calls under way. One load where somebody does.
+///
+/// One task per destination, and only while calls are under way; without a runtime the next calls do it instead.
+pub(crate) fn attend(attempt: &Attempt) {
+    let Some(destination) = attempt.unattended() else {
+        return;
+    };
+    let attendant = Attendant(destination);
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(async move {
+            while let Some(next) = attendant.0.tick(CLOCK.now()) {
+                sleep_until(instant(next)).await;
+            }
+        });
+    }
+}
+
+/// Leaves its place when its task ends, however that comes.
+struct Attendant(Destination);
+
+impl Drop for Attendant {
+    fn drop(&mut self) {
+        self.0.release();
+    }
 }

@@ -148,11 +148,13 @@ impl Policy {
         self.rules(Parts::default()).check()
     }
 
-    pub(crate) const fn rules(&self, parts: Parts) -> Rules {
+    pub(crate) fn rules(&self, parts: Parts) -> Rules {
         Rules {
             health: self.health,
+            timeout: self.limits().attempt,
             breaker: self.breaker,
             parts,
+            ..Rules::default()
         }
     }
 

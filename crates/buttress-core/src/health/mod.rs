@@ -109,6 +109,20 @@ impl Detector {
         }
     }
 
+    /// That many calls went well since the last fact: the same as a fact for each of them.
+    pub(crate) const fn passed(&mut self, successes: u64) {
+        match self {
+            Self::Consecutive(rule) => rule.passed(successes),
+        }
+    }
+
+    /// Must it hear of every call as it ends? Otherwise it is told how many went well when one has failed.
+    pub(crate) const fn eager(&self) -> bool {
+        match self {
+            Self::Consecutive(_) => false,
+        }
+    }
+
     /// Does it remember anything that a success would change? While calm, successes need not be recorded.
     pub(crate) const fn calm(&self) -> bool {
         match self {

@@ -1,7 +1,5 @@
 //! How many attempts ended how.
 
-use std::{cell::Cell, thread::available_parallelism};
-
 use crate::{
     Cause, Outcome,
     sync::{AtomicU64, Ordering},
@@ -93,7 +91,7 @@ impl serde::Serialize for Causes {
     }
 }
 
-/// Slots of a shard: started, rejected, the kinds of outcome, then the causes.
+/// Slots of a tally: started, rejected, the kinds of outcome, then the causes.
 const STARTED: usize = 0;
 const REJECTED: usize = 1;
 const SUCCESS: usize = 2;
@@ -105,27 +103,18 @@ const LATE: usize = 7;
 const FAILURE: usize = 8;
 const SLOTS: usize = FAILURE + Cause::ALL.len();
 
-/// Counters on lines of their own, so that threads do not pass one line back and forth.
+/// The counters of one lane.
 #[derive(Debug)]
-#[repr(align(128))]
-struct Shard([AtomicU64; SLOTS]);
-
-/// The counters of one endpoint, a shard per core.
-#[derive(Debug)]
-pub(crate) struct Tally(Box<[Shard]>);
+pub(crate) struct Tally([AtomicU64; SLOTS]);
 
 impl Tally {
     pub(crate) fn new() -> Self {
-        let shards = available_parallelism().map_or(1, |cores| cores.get().min(16));
-        Self(
-            (0..shards)
-                .map(|_| Shard(std::array::from_fn(|_| AtomicU64::new(0))))
-                .collect(),
-        )
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
 
-    pub(crate) fn started(&self) {
-        self.bump(STARTED);
+    /// Counts a call that begins, and gives its number.
+    pub(crate) fn started(&self) -> u64 {
+        self.bump(STARTED)
     }
 
     pub(crate) fn rejected(&self) {
@@ -144,15 +133,26 @@ impl Tally {
         });
     }
 
-    pub(crate) fn read(&self) -> Counts {
-        let sum = |slot: usize| {
-            self.0
-                .iter()
-                .map(|shard| shard.0[slot].load(Ordering::Relaxed))
-                .sum()
-        };
-        Counts {
-            // Last read first: what is started is then never less than what has ended.
+    /// Calls that ended with a sign of health.
+    pub(crate) fn good(&self) -> u64 {
+        self.read(SUCCESS) + self.read(CALLER_FAULT)
+    }
+
+    fn read(&self, slot: usize) -> u64 {
+        self.0[slot].load(Ordering::Relaxed)
+    }
+
+    fn bump(&self, slot: usize) -> u64 {
+        // Relaxed: a counter orders nothing; readers want sums, not moments.
+        self.0[slot].fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl Counts {
+    pub(crate) fn sum(tallies: &[&Tally]) -> Self {
+        let sum = |slot: usize| tallies.iter().map(|tally| tally.read(slot)).sum();
+        Self {
+            // Read before what is started, which is then never less than what has ended.
             failures: Causes(std::array::from_fn(|cause| sum(FAILURE + cause))),
             cancelled: sum(CANCELLED),
             refused: sum(REFUSED),
@@ -164,22 +164,4 @@ impl Tally {
             started: sum(STARTED),
         }
     }
-
-    fn bump(&self, slot: usize) {
-        // Relaxed: a counter orders nothing; readers want sums, not moments.
-        self.0[thread_number() % self.0.len()].0[slot].fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// A small number for this thread, dealt in turn.
-fn thread_number() -> usize {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local!(static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) });
-    NUMBER.with(|number| {
-        if number.get() == usize::MAX {
-            number.set(NEXT.fetch_add(1, Ordering::Relaxed) & (usize::MAX >> 1));
-        }
-        number.get()
-    })
 }

@@ -1,12 +1,16 @@
-//! Counting: outcomes, episodes, and what follows from them.
+//! Counting: outcomes, calls under way, latencies, episodes, and what follows from them.
 
 mod counts;
 mod episode;
+mod flights;
+mod latency;
 mod ledger;
 mod reliability;
 
 pub(crate) use counts::Tally;
 pub use counts::{Causes, Counts};
 pub use episode::Episode;
+pub(crate) use flights::Flights;
+pub(crate) use latency::{BUCKETS, Latency, ceiling};
 pub(crate) use ledger::Ledger;
 pub use reliability::Reliability;

@@ -3,7 +3,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Cause, Causes, Counts};
+use crate::{
+    BreakerPolicy, Cause, Causes, Counts, EventKind, Events, Health, HealthPolicy, Registry, Sign,
+};
 
 const FAILED: Outcome = Outcome::Failure(Cause::Error);
 
@@ -18,12 +20,9 @@ fn vitals(parts: Parts) -> Vitals {
             .open_for(Duration::from_millis(100))
             .close_after(2),
         parts,
+        ..Rules::default()
     };
-    Vitals::new(
-        Subject::named("db"),
-        &rules,
-        &Host::new(Clock(|| Nanos::ZERO)),
-    )
+    Vitals::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)))
 }
 
 fn call(vitals: &Vitals, millis: u64, outcome: Outcome) -> bool {
@@ -107,7 +106,7 @@ fn an_attempt_lost_to_a_panic_is_a_failure() {
 fn without_a_breaker_nothing_is_refused_and_episodes_are_kept_all_the_same() {
     let vitals = vitals(Parts {
         breaker: false,
-        stats: true,
+        ..Parts::default()
     });
     for millis in 0..50 {
         assert!(call(&vitals, millis, FAILED));
@@ -158,6 +157,7 @@ fn counts_are_exact_under_contention() {
     let vitals = vitals(Parts {
         breaker: false,
         stats: false,
+        ..Parts::default()
     });
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -188,10 +188,10 @@ fn counts_are_exact_under_contention() {
 fn only_changes_are_told() {
     let events = Arc::new(Events::new(100, |_| {}));
     let host = Host {
-        events: Arc::clone(&events),
+        registry: Registry::new(Arc::clone(&events)),
         ..Host::new(Clock(|| Nanos::ZERO))
     };
-    let vitals = Vitals::new(Subject::named("db"), &Rules::default(), &host);
+    let vitals = Vitals::new("db", &Rules::default(), &host);
     (0..100).for_each(|millis| assert!(call(&vitals, millis, Outcome::Success)));
     assert_eq!(events.since(0).events.len(), 0);
     (0..5).for_each(|_| assert!(call(&vitals, 100, FAILED)));
@@ -245,7 +245,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 proptest! {
     #[test]
     fn counts_and_outages_are_those_of_the_naive_twin(log in prop::collection::vec((0..1_000_u64, outcome()), 0..300)) {
-        let vitals = vitals(Parts { breaker: false, stats: true });
+        let vitals = vitals(Parts { breaker: false, ..Parts::default() });
         let mut now = 0;
         for (step, outcome) in &log {
             now += step;

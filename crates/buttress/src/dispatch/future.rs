@@ -15,7 +15,7 @@ use buttress_core::{
 use tower_service::Service;
 
 use super::{Plan, members::Members};
-use crate::{CLOCK, timer::Timer};
+use crate::{CLOCK, host::attend, timer::Timer};
 
 /// How many endpoints that are not ready are waited for at once.
 const WAITED_FOR: usize = 4;
@@ -253,6 +253,7 @@ where
                             Failed::Answer(result, outcome)
                         }
                         Poll::Pending => {
+                            attempt.as_ref().map(attend);
                             let started = attempt.as_ref().map_or(call.now, Attempt::started);
                             let timeout =
                                 plan.limits.attempt.map(|span| (started.after(span), span));

@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use buttress_core::{Endpoint, Parts, PolicyError, Registry, Subject, Vitals};
+use buttress_core::{Endpoint, Parts, PolicyError, Registry, Vitals};
 use tower_layer::Layer;
 
 use super::{Dispatch, EndpointSets, Plan, source::Source};
-use crate::{
-    host::{self, Home as _},
-    policy::Policy,
-};
+use crate::{host, policy::Policy};
 
 /// How to reach an endpoint: any `Fn(&Endpoint) -> S`.
 pub trait Connect: Send + Sync + 'static {
@@ -59,7 +56,7 @@ impl<P> DispatchLayer<P> {
         policy: &Policy,
         sets: impl EndpointSets,
     ) -> Result<Self, PolicyError> {
-        Self::within(name, protocol, policy, sets, host::registry())
+        Self::within(name, protocol, policy, sets, &host::registry())
     }
 
     pub(crate) fn within(
@@ -67,10 +64,11 @@ impl<P> DispatchLayer<P> {
         protocol: P,
         policy: &Policy,
         sets: impl EndpointSets,
-        registry: Registry,
+        registry: &Registry,
     ) -> Result<Self, PolicyError> {
         policy.check()?;
-        let source = Source::new(name, policy.rules(Parts::default()), registry, sets);
+        let destination = host::destination(name, &policy.rules(Parts::default()), registry);
+        let source = Source::new(name, destination, sets);
         Ok(Self {
             protocol,
             plan: Arc::new(Plan::new(policy, source)),
@@ -108,7 +106,7 @@ impl<P> RetryLayer<P> {
     ///
     /// Refuses a policy that cannot be.
     pub fn new(name: &str, protocol: P, policy: &Policy) -> Result<Self, PolicyError> {
-        Self::within(name, protocol, policy, host::registry())
+        Self::within(name, protocol, policy, &host::registry())
     }
 
     /// What is known of the service.
@@ -126,12 +124,11 @@ impl<P> RetryLayer<P> {
         name: &str,
         protocol: P,
         policy: &Policy,
-        registry: Registry,
+        registry: &Registry,
     ) -> Result<Self, PolicyError> {
         policy.check()?;
-        let rules = policy.rules(Parts::default());
-        let vitals = registry.vitals(Subject::named(name), &rules);
-        let source = Source::alone(name, vitals, rules, registry);
+        let destination = host::destination(name, &policy.rules(Parts::default()), registry);
+        let source = Source::alone(name, destination);
         Ok(Self {
             protocol,
             plan: Arc::new(Plan::new(policy, source)),

@@ -12,12 +12,12 @@ use std::{
     time::Duration,
 };
 
-use buttress_core::{Endpoint, Registry, Rules, Subject, Vitals};
+use buttress_core::{Destination, Endpoint, Vitals};
 use futures_core::Stream;
 use tokio::task::AbortHandle;
 
 use super::EndpointSets;
-use crate::{host::Home as _, timer::Timer};
+use crate::timer::Timer;
 
 /// How long the first set is waited for before calls are refused instead.
 const FIRST_SET: Duration = Duration::from_secs(10);
@@ -38,8 +38,7 @@ pub(super) struct Source {
     /// Zero until there is a set, or until waiting for one is over.
     version: AtomicU64,
     name: Arc<str>,
-    rules: Rules,
-    registry: Registry,
+    destination: Destination,
     state: Mutex<State>,
 }
 
@@ -64,12 +63,7 @@ impl std::fmt::Debug for Sets {
 }
 
 impl Source {
-    pub(super) fn new(
-        name: &str,
-        rules: Rules,
-        registry: Registry,
-        sets: impl EndpointSets,
-    ) -> Self {
+    pub(super) fn new(name: &str, destination: Destination, sets: impl EndpointSets) -> Self {
         let state = State {
             unread: Some(Sets(Box::pin(Boxed { sets }))),
             ..State::default()
@@ -77,26 +71,24 @@ impl Source {
         Self {
             version: AtomicU64::new(0),
             name: name.into(),
-            rules,
-            registry,
+            destination,
             state: Mutex::new(state),
         }
     }
 
     /// The one endpoint that is the service itself.
-    pub(super) fn alone(name: &str, vitals: Vitals, rules: Rules, registry: Registry) -> Self {
+    pub(super) fn alone(name: &str, destination: Destination) -> Self {
         let state = State {
             nodes: Arc::new([Node {
                 endpoint: Endpoint::itself(),
-                vitals,
+                vitals: destination.alone(),
             }]),
             ..State::default()
         };
         Self {
             version: AtomicU64::new(1),
             name: name.into(),
-            rules,
-            registry,
+            destination,
             state: Mutex::new(state),
         }
     }
@@ -180,13 +172,10 @@ impl Source {
                         endpoint,
                         vitals: node.vitals.clone(),
                     },
-                    None => {
-                        let subject = Subject::endpoint(Arc::clone(&self.name), endpoint.clone());
-                        Node {
-                            vitals: self.registry.vitals(subject, &self.rules),
-                            endpoint,
-                        }
-                    }
+                    None => Node {
+                        vitals: self.destination.endpoint(endpoint.clone()),
+                        endpoint,
+                    },
                 })
                 .collect()
         };

@@ -8,7 +8,7 @@ use std::{
 
 use buttress_core::{Attempt, Cause, Outcome, Protocol, Refusal};
 
-use crate::{policy::Limits, timer::Timer};
+use crate::{host::attend, policy::Limits, timer::Timer};
 
 pin_project_lite::pin_project! {
     /// The future of a [`Guard`](super::Guard).
@@ -88,6 +88,7 @@ where
                 Poll::Ready(Err(this.protocol.fail(error)))
             }
             Poll::Pending => {
+                attempt.as_ref().map(attend);
                 let (Some(started), Some(after)) =
                     (attempt.as_ref().map(Attempt::started), limits.attempt)
                 else {

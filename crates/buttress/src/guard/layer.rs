@@ -1,11 +1,11 @@
 //! Makes [`Guard`]s.
 
-use buttress_core::{Parts, PolicyError, Redundancy, Subject, Vitals};
+use buttress_core::{Parts, PolicyError, Redundancy, Registry, Vitals};
 use tower_layer::Layer;
 
 use super::Guard;
 use crate::{
-    host::{Home, Lone},
+    host,
     policy::{Limits, Policy},
 };
 
@@ -37,7 +37,13 @@ pub struct GuardLayer<P> {
 impl<P> GuardLayer<P> {
     /// Under the default policy.
     pub fn new(name: &str, protocol: P) -> Self {
-        Self::born(name, protocol, &Policy::new(), Parts::default(), &Lone)
+        Self::born(
+            name,
+            protocol,
+            &Policy::new(),
+            Parts::default(),
+            &host::registry(),
+        )
     }
 
     /// Under `policy`.
@@ -46,7 +52,7 @@ impl<P> GuardLayer<P> {
     ///
     /// Refuses a policy that cannot be, and one with a `redundancy`: that would silently do nothing here.
     pub fn with_policy(name: &str, protocol: P, policy: &Policy) -> Result<Self, PolicyError> {
-        Self::checked(name, protocol, policy, Parts::default(), &Lone)
+        Self::checked(name, protocol, policy, Parts::default(), &host::registry())
     }
 
     /// What is known of the service.
@@ -59,7 +65,7 @@ impl<P> GuardLayer<P> {
         protocol: P,
         policy: &Policy,
         parts: Parts,
-        home: &impl Home,
+        registry: &Registry,
     ) -> Result<Self, PolicyError> {
         policy.check()?;
         if policy.asks_again() != Redundancy::None {
@@ -70,7 +76,7 @@ impl<P> GuardLayer<P> {
                 needs,
             ));
         }
-        Ok(Self::born(name, protocol, policy, parts, home))
+        Ok(Self::born(name, protocol, policy, parts, registry))
     }
 
     pub(crate) fn born(
@@ -78,12 +84,12 @@ impl<P> GuardLayer<P> {
         protocol: P,
         policy: &Policy,
         parts: Parts,
-        home: &impl Home,
+        registry: &Registry,
     ) -> Self {
-        let vitals = home.vitals(Subject::named(name), &policy.rules(parts));
+        let destination = host::destination(name, &policy.rules(parts), registry);
         Self {
             protocol,
-            vitals,
+            vitals: destination.alone(),
             limits: policy.limits(),
         }
     }

@@ -4,7 +4,7 @@ use buttress_core::{Parts, PolicyError, Vitals};
 use tower_layer::Layer;
 
 use super::{Guard, GuardLayer};
-use crate::{host::Lone, policy::Policy};
+use crate::{host, policy::Policy};
 
 macro_rules! part {
     ($(#[$doc:meta])* $name:ident, $parts:expr) => {
@@ -17,7 +17,7 @@ macro_rules! part {
         impl<P> $name<P> {
             /// Under the default policy.
             pub fn new(name: &str, protocol: P) -> Self {
-                Self(GuardLayer::born(name, protocol, &Policy::new(), $parts, &Lone))
+                Self(GuardLayer::born(name, protocol, &Policy::new(), $parts, &host::registry()))
             }
 
             /// Under `policy`.
@@ -26,7 +26,7 @@ macro_rules! part {
             ///
             /// Refuses a policy that cannot be, and one with a `redundancy`: that would silently do nothing here.
             pub fn with_policy(name: &str, protocol: P, policy: &Policy) -> Result<Self, PolicyError> {
-                GuardLayer::checked(name, protocol, policy, $parts, &Lone).map(Self)
+                GuardLayer::checked(name, protocol, policy, $parts, &host::registry()).map(Self)
             }
 
             /// What is known of the service.
@@ -47,13 +47,13 @@ macro_rules! part {
 
 part! {
     /// Detection alone: is this service well, and since when. Refuses nothing.
-    HealthLayer, Parts { breaker: false, stats: false }
+    HealthLayer, Parts { health: true, breaker: false, stats: false }
 }
 part! {
     /// Recovery alone: stop calling what is down, probe it, come back.
-    BreakerLayer, Parts { breaker: true, stats: false }
+    BreakerLayer, Parts { health: false, breaker: true, stats: false }
 }
 part! {
     /// Reliability alone: MTBF, MTTR, availability and the outages behind them. Refuses nothing.
-    StatsLayer, Parts { breaker: false, stats: true }
+    StatsLayer, Parts { health: false, breaker: false, stats: true }
 }

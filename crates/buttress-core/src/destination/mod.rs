@@ -1,0 +1,127 @@
+//! What the endpoints of one destination share.
+
+mod learn;
+mod norm;
+
+use std::time::Duration;
+
+use crate::{
+    Endpoint, Host, Nanos, Rules, Vitals,
+    sync::{Arc, Mutex, Weak, lock},
+    vitals::VitalState,
+};
+use learn::Learn;
+pub(crate) use norm::Norm;
+
+/// The endpoints of one set, or one service alone: their rules, and what is learned from all of them together.
+///
+/// Clones share it. It holds its endpoints weakly: they live as long as their [`Vitals`] do.
+#[derive(Clone, Debug)]
+pub struct Destination(Arc<Shared>);
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) name: Arc<str>,
+    pub(crate) rules: Rules,
+    pub(crate) host: Host,
+    pub(crate) norm: Norm,
+    members: Mutex<Vec<Weak<VitalState>>>,
+    learn: Mutex<Learn>,
+}
+
+impl Destination {
+    /// A destination under the policy `name`, with no endpoints yet.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>, rules: &Rules, host: &Host) -> Self {
+        Self(Arc::new(Shared {
+            name: name.into(),
+            rules: *rules,
+            host: host.clone(),
+            norm: Norm::new(rules),
+            members: Mutex::default(),
+            learn: Mutex::new(Learn::new()),
+        }))
+    }
+
+    /// The record of one of its endpoints, born now, with nothing against it.
+    #[must_use]
+    pub fn endpoint(&self, endpoint: Endpoint) -> Vitals {
+        self.born(Some(endpoint))
+    }
+
+    /// The record of the one service that it is.
+    #[must_use]
+    pub fn alone(&self) -> Vitals {
+        self.born(None)
+    }
+
+    /// Looks after its endpoints: calls that have grown too old are evidence, and what healthy calls take is learned.
+    ///
+    /// To be called at the time it gave the last time. It gives none while nothing is under way: then the next call
+    /// that has to wait starts it again. Whoever calls it late was asleep, and nobody is blamed for that time.
+    #[must_use]
+    pub fn tick(&self, now: Nanos) -> Option<Nanos> {
+        let shared = &self.0;
+        shared.norm.notice(now);
+        let members = self.members();
+        if let Some(age) = lock(&shared.learn).observe(&members, now, &shared.rules) {
+            shared.norm.set_age(age);
+        }
+        let next = now.after(shared.norm.interval());
+        if look(&members, now) {
+            shared.norm.expect(next);
+            return Some(next);
+        }
+        shared.norm.release();
+        // A call that has begun to wait meanwhile took us for still at work.
+        (look(&members, now) && shared.norm.claim(next)).then_some(next)
+    }
+
+    /// From which age on a call that is still under way counts as evidence; absent until it is learned, where no
+    /// timeout says.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        Some(self.0.norm.age()).filter(|age| *age < Duration::MAX)
+    }
+
+    pub(crate) fn of(shared: &Arc<Shared>) -> Self {
+        Self(Arc::clone(shared))
+    }
+
+    fn born(&self, endpoint: Option<Endpoint>) -> Vitals {
+        let shared = Arc::clone(&self.0);
+        let mut members = lock(&self.0.members);
+        let seed = self.0.host.seed.wrapping_add(members.len() as u64);
+        let vitals = Vitals::of(VitalState::new(shared, endpoint, seed));
+        // Pruned only when full: a set of n endpoints costs O(n) in all, not O(n²).
+        if members.len() == members.capacity() {
+            members.retain(|member| member.strong_count() > 0);
+        }
+        members.push(vitals.weak_state());
+        drop(members);
+        self.0.host.registry.add(&vitals);
+        vitals
+    }
+
+    /// Nobody looks after it any more.
+    pub fn release(&self) {
+        self.0.norm.release();
+    }
+
+    fn members(&self) -> Vec<Arc<VitalState>> {
+        lock(&self.0.members)
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect()
+    }
+}
+
+/// Looks at every member. Is there any call under way?
+fn look(members: &[Arc<VitalState>], now: Nanos) -> bool {
+    members
+        .iter()
+        .fold(false, |busy, member| member.look(now) | busy)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests;

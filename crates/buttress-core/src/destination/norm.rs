@@ -1,0 +1,119 @@
+//! What is normal here: the age from which on a call is late, and whether we ourselves are awake.
+
+use std::time::Duration;
+
+use crate::{
+    Nanos, Rules,
+    sync::{AtomicU64, Ordering},
+};
+
+/// How often calls are looked after: an eighth of the age, so that detection waits for it a sixteenth of the age on
+/// average; within bounds that cost little and notice a pause soon.
+const FRACTION: u32 = 8;
+const OFTENEST: Duration = Duration::from_millis(5);
+const SELDOMEST: Duration = Duration::from_millis(50);
+
+/// How late our own timer may be before we were asleep: two of its periods. A busy machine is late by some milliseconds.
+const ASLEEP: u32 = 2;
+
+/// Not awaited, or not known.
+const NEVER: u64 = u64::MAX;
+
+#[derive(Debug)]
+pub(crate) struct Norm {
+    /// Nanoseconds; [`NEVER`] until it is known.
+    age: AtomicU64,
+    /// When our last pause ended.
+    resumed: AtomicU64,
+    /// When our own timer is to fire next.
+    expected: AtomicU64,
+}
+
+impl Norm {
+    pub(crate) fn new(rules: &Rules) -> Self {
+        let age = rules
+            .timeout
+            .filter(|_| rules.parts.health)
+            .map_or(NEVER, |timeout| nanos(timeout / 2));
+        Self {
+            age: AtomicU64::new(age),
+            resumed: AtomicU64::new(0),
+            expected: AtomicU64::new(NEVER),
+        }
+    }
+
+    /// From this age on a call is late.
+    pub(crate) fn age(&self) -> Duration {
+        // Relaxed, here and below: each of these words stands for itself, and a stale one is a moment's error.
+        match self.age.load(Ordering::Relaxed) {
+            NEVER => Duration::MAX,
+            age => Duration::from_nanos(age),
+        }
+    }
+
+    pub(crate) fn set_age(&self, age: Duration) {
+        self.age.store(nanos(age), Ordering::Relaxed);
+    }
+
+    /// When our last pause ended.
+    pub(crate) fn resumed(&self) -> Nanos {
+        Nanos::new(self.resumed.load(Ordering::Relaxed))
+    }
+
+    /// Calls begun at this time or before are late at `now`. None are while our own pause explains their age.
+    pub(crate) fn limit(&self, now: Nanos) -> Option<Nanos> {
+        let limit = now.as_u64().checked_sub(nanos(self.age()))?;
+        (self.resumed().as_u64() <= limit).then_some(Nanos::new(limit))
+    }
+
+    /// How long a call begun at `started` has been awaited by someone awake.
+    pub(crate) fn waited(&self, started: Nanos, now: Nanos) -> Duration {
+        now.since(started.max(self.resumed()))
+    }
+
+    pub(crate) fn interval(&self) -> Duration {
+        (self.age() / FRACTION).clamp(OFTENEST, SELDOMEST)
+    }
+
+    /// Our own timer is to fire at `next`.
+    pub(crate) fn expect(&self, next: Nanos) {
+        self.expected.store(next.as_u64(), Ordering::SeqCst);
+    }
+
+    /// No timer of ours is to fire: whoever waits next shall set one.
+    pub(crate) fn release(&self) {
+        // SeqCst: whoever releases looks for waiting calls afterwards, and whoever begins to wait looks for this.
+        self.expected.store(NEVER, Ordering::SeqCst);
+    }
+
+    /// Is there an age to look for, and nobody who does?
+    pub(crate) fn wanted(&self, now: Nanos) -> bool {
+        self.age() < Duration::MAX && self.claim(now.after(self.interval()))
+    }
+
+    /// Is it for the caller to set our timer, first for `next`?
+    pub(crate) fn claim(&self, next: Nanos) -> bool {
+        let claim = |next| {
+            self.expected
+                .compare_exchange(NEVER, next, Ordering::SeqCst, Ordering::SeqCst)
+        };
+        self.expected.load(Ordering::SeqCst) == NEVER && claim(next.as_u64()).is_ok()
+    }
+
+    /// If our own timer should have fired long ago, then we were asleep until now.
+    pub(crate) fn notice(&self, now: Nanos) {
+        let expected = self.expected.load(Ordering::Relaxed);
+        if expected == NEVER {
+            return;
+        }
+        if now.since(Nanos::new(expected)) > self.interval() * ASLEEP {
+            self.resumed.store(now.as_u64(), Ordering::Relaxed);
+            self.expected
+                .store(now.after(self.interval()).as_u64(), Ordering::Relaxed);
+        }
+    }
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(NEVER)
+}

@@ -1,0 +1,214 @@
+use super::*;
+use crate::{Cause, Clock, Counts, Health, HealthPolicy, Outcome, Permit, Refusal, State};
+
+const TIMEOUT: u64 = 1_000;
+
+fn at(millis: u64) -> Nanos {
+    Nanos::ZERO.after(Duration::from_millis(millis))
+}
+
+/// Down after three facts in a row; a second for an attempt, so that half a second is late until more is known.
+fn destination() -> Destination {
+    let rules = Rules {
+        health: HealthPolicy::consecutive(3),
+        timeout: Some(Duration::from_millis(TIMEOUT)),
+        ..Rules::default()
+    };
+    Destination::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)))
+}
+
+fn begin(vitals: &Vitals, millis: u64) -> Permit {
+    vitals
+        .permit(at(millis))
+        .unwrap_or_else(|refusal: Refusal| unreachable!("{refusal}"))
+}
+
+fn call(vitals: &Vitals, began: u64, ended: u64, outcome: Outcome) {
+    let permit = begin(vitals, began);
+    vitals.record(permit, at(ended), outcome);
+}
+
+/// Ticks whenever asked to, until `until` or until nothing is left to look after.
+fn tick_until(destination: &Destination, mut now: Nanos, until: Nanos) -> Nanos {
+    while now < until {
+        match destination.tick(now) {
+            Some(next) => now = next,
+            None => break,
+        }
+    }
+    now
+}
+
+fn counts(vitals: &Vitals) -> Counts {
+    vitals.snapshot(at(0)).counts
+}
+
+#[test]
+fn a_hang_is_noticed_at_the_age_and_not_at_the_timeout() {
+    let (destination, vitals) = watched();
+    let calls: Vec<Permit> = (0..3).map(|n| begin(&vitals, 100 + 10 * n)).collect();
+    let end = tick_until(&destination, at(120), at(2_000));
+    assert_eq!(vitals.state(), State::Open);
+    let episode = vitals.snapshot(end).episodes[0];
+    assert_eq!(episode.broke, at(100));
+    let detected = episode.detected.since(at(100)).as_millis() as u64;
+    assert!((520..=520 + 70).contains(&detected), "{detected} ms");
+    for permit in calls {
+        vitals.record(permit, at(1_100), Outcome::Failure(Cause::Timeout));
+    }
+    let episode = vitals.snapshot(end).episodes[0];
+    assert_eq!(episode.causes.of(Cause::Timeout), 3);
+}
+
+fn watched() -> (Destination, Vitals) {
+    let destination = destination();
+    let vitals = destination.alone();
+    (destination, vitals)
+}
+
+#[test]
+fn without_a_ticker_the_next_calls_notice() {
+    let vitals = destination().alone();
+    (0..3).for_each(|n| {
+        let _ = begin(&vitals, n);
+    });
+    let _ = begin(&vitals, 510);
+    assert!(vitals.permit(at(511)).is_err());
+}
+
+#[test]
+fn a_call_found_too_old_counts_once_whatever_becomes_of_it() {
+    for outcome in [
+        Outcome::Success,
+        Outcome::Failure(Cause::Timeout),
+        Outcome::Cancelled,
+    ] {
+        let (destination, vitals) = watched();
+        for _ in 0..2 {
+            let permit = begin(&vitals, 0);
+            let _ = tick_until(&destination, at(0), at(700));
+            vitals.record(permit, at(900), outcome);
+        }
+        // Two facts; a third would trip.
+        assert_eq!(vitals.state(), State::Closed, "{outcome:?}");
+        call(&vitals, 901, 902, Outcome::Failure(Cause::Error));
+        assert_eq!(vitals.state(), State::Open, "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_late_success_is_evidence_even_if_nobody_looked() {
+    let vitals = destination().alone();
+    (0..3).for_each(|n| call(&vitals, 1_000 * n, 1_000 * n + 600, Outcome::Success));
+    assert_eq!(vitals.state(), State::Open);
+    assert_eq!(counts(&vitals).successes, 3);
+}
+
+#[test]
+fn while_nothing_is_under_way_nobody_needs_to_look() {
+    let (destination, vitals) = watched();
+    assert_eq!(destination.tick(at(0)), None);
+    let permit = begin(&vitals, 1);
+    assert!(destination.tick(at(2)).is_some());
+    vitals.record(permit, at(3), Outcome::Success);
+    let _ = tick_until(&destination, at(3), at(5_000));
+    assert_eq!(destination.tick(at(5_000)), None);
+}
+
+#[test]
+fn a_pause_of_ours_is_nobodys_fault() {
+    let (destination, vitals) = watched();
+    let calls: Vec<Permit> = (0..20).map(|n| begin(&vitals, n)).collect();
+    let asleep = tick_until(&destination, at(20), at(100));
+    // Five seconds later we wake: the calls' own timers fire first, then ours.
+    let awake = asleep.after(Duration::from_secs(5));
+    for permit in &calls[..10] {
+        vitals.record(*permit, awake, Outcome::Failure(Cause::Timeout));
+    }
+    let _ = tick_until(&destination, awake, awake.after(Duration::from_millis(300)));
+    for permit in &calls[10..] {
+        vitals.record(*permit, awake, Outcome::Success);
+    }
+    assert_eq!(vitals.snapshot(awake).health, Health::Healthy);
+    assert_eq!(
+        (
+            counts(&vitals).failures.of(Cause::Timeout),
+            counts(&vitals).successes
+        ),
+        (10, 10)
+    );
+}
+
+#[test]
+fn calls_that_stay_unanswered_after_our_pause_are_late_as_ever() {
+    let (destination, vitals) = watched();
+    (0..3).for_each(|n| {
+        let _ = begin(&vitals, n);
+    });
+    let asleep = tick_until(&destination, at(3), at(100));
+    let awake = asleep.after(Duration::from_secs(5));
+    let _ = tick_until(&destination, awake, awake.after(Duration::from_millis(400)));
+    assert_eq!(vitals.state(), State::Closed);
+    let _ = tick_until(
+        &destination,
+        awake.after(Duration::from_millis(401)),
+        awake.after(Duration::from_millis(700)),
+    );
+    assert_eq!(vitals.state(), State::Open);
+}
+
+#[test]
+fn a_clock_that_jumps_an_hour_either_way_blames_nobody_and_blinds_nobody() {
+    const HOUR: u64 = 3_600_000;
+    for later in [0, 2 * HOUR] {
+        let (destination, vitals) = watched();
+        let permit = begin(&vitals, HOUR);
+        let _ = tick_until(&destination, at(HOUR), at(HOUR + 100));
+        let _ = destination.tick(at(later));
+        assert_eq!(vitals.state(), State::Closed);
+        vitals.record(permit, at(later + 1), Outcome::Success);
+        let calls: Vec<Permit> = (0..3).map(|n| begin(&vitals, later + 10 + n)).collect();
+        let _ = tick_until(&destination, at(later + 13), at(later + 800));
+        assert_eq!(vitals.state(), State::Open, "blind after a jump to {later}");
+        drop(calls);
+    }
+}
+
+#[test]
+fn the_age_is_learned_from_healthy_calls_and_never_above_half_the_timeout() {
+    let (destination, vitals) = watched();
+    assert_eq!(destination.age(), Some(Duration::from_millis(500)));
+    let mut now = 0;
+    for round in 0..4_000 {
+        // One call in two hundred takes 40 ms, the others 10.
+        let took = if round % 200 == 0 { 40 } else { 10 };
+        call(&vitals, now, now + took, Outcome::Success);
+        now += 10;
+        let _ = destination.tick(at(now));
+    }
+    let age = destination.age().unwrap_or_default().as_secs_f64() * 1e3;
+    assert!((40.0..42.0).contains(&age), "{age} ms");
+}
+
+#[test]
+fn what_an_ill_endpoint_takes_is_not_the_norm() {
+    let destination = destination();
+    let (well, ill) = (
+        destination.endpoint(named("a:1")),
+        destination.endpoint(named("b:1")),
+    );
+    let mut now = 0;
+    for _ in 0..8_000 {
+        call(&well, now, now + 10, Outcome::Success);
+        if let Ok(permit) = ill.permit(at(now)) {
+            ill.record(permit, at(now + 400), Outcome::Failure(Cause::Error));
+        }
+        now += 5;
+        let _ = destination.tick(at(now));
+    }
+    assert!(destination.age().unwrap_or_default() < Duration::from_millis(12));
+}
+
+fn named(address: &str) -> Endpoint {
+    Endpoint::new(address).unwrap_or_else(|error| unreachable!("{error}"))
+}

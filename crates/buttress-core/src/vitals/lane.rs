@@ -1,0 +1,125 @@
+//! Ways into one record that do not meet: threads on different lanes write to different lines of memory.
+
+use std::{
+    cell::Cell,
+    sync::{OnceLock, atomic::AtomicUsize},
+    thread::available_parallelism,
+};
+
+use super::state::State;
+use crate::{
+    Nanos,
+    permit::Seat,
+    stats::{Flights, Tally},
+    sync::{Arc, Ordering},
+};
+
+/// More would cost memory for every endpoint and gain little: neighbours on a lane are rarely on it at once.
+const MOST_LANES: usize = 16;
+
+/// What the calls of one lane write: 384 bytes, made at its first call.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Shard {
+    pub(super) tally: Tally,
+    pub(super) flights: Flights,
+}
+
+impl Shard {
+    fn new() -> Self {
+        Self {
+            tally: Tally::new(),
+            flights: Flights::new(),
+        }
+    }
+
+    /// A call begins.
+    pub(super) fn board(&self, lane: u8, now: Nanos) -> Seat {
+        let number = self.tally.started();
+        Seat {
+            lane,
+            place: self.flights.board(number, now),
+            number: number as u32,
+        }
+    }
+}
+
+/// One way in. An attempt holds its lane and nothing that another lane's attempts hold, not even a count of holders.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Lane {
+    pub(super) state: Arc<State>,
+    pub(super) shard: Arc<Shard>,
+    pub(super) number: u8,
+}
+
+/// All ways into one record.
+#[derive(Debug)]
+pub(crate) struct Lanes {
+    pub(super) state: Arc<State>,
+    lanes: Box<[OnceLock<Arc<Lane>>]>,
+}
+
+impl Lanes {
+    pub(super) fn new(state: State) -> Self {
+        Self {
+            lanes: (0..count()).map(|_| OnceLock::new()).collect(),
+            state: Arc::new(state),
+        }
+    }
+
+    /// This thread's.
+    pub(super) fn mine(&self) -> &Arc<Lane> {
+        // The mask holds, for the count is a power of two.
+        let number = thread_number() & (self.lanes.len() - 1);
+        self.lanes[number].get_or_init(|| {
+            Arc::new(Lane {
+                state: Arc::clone(&self.state),
+                shard: Arc::clone(self.state.shard(number)),
+                number: number as u8,
+            })
+        })
+    }
+}
+
+/// The shards of one record, each made when it is first needed.
+#[derive(Debug)]
+pub(super) struct Shards(Box<[OnceLock<Arc<Shard>>]>);
+
+impl Shards {
+    pub(super) fn new() -> Self {
+        Self((0..count()).map(|_| OnceLock::new()).collect())
+    }
+
+    pub(super) fn of(&self, lane: usize) -> &Arc<Shard> {
+        self.0[lane & (self.0.len() - 1)].get_or_init(|| Arc::new(Shard::new()))
+    }
+
+    /// Those in use.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Shard> + Clone {
+        self.0
+            .iter()
+            .filter_map(OnceLock::get)
+            .map(|shard| &**shard)
+    }
+}
+
+/// Lanes of every record: a power of two near the number of cores. Asked of the system once, for it is slow to answer.
+pub(super) fn count() -> usize {
+    static COUNT: OnceLock<usize> = OnceLock::new();
+    *COUNT.get_or_init(|| {
+        available_parallelism().map_or(1, |cores| cores.get().next_power_of_two().min(MOST_LANES))
+    })
+}
+
+/// A small number for this thread, dealt in turn.
+fn thread_number() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local!(static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) });
+    NUMBER.with(|number| {
+        if number.get() == usize::MAX {
+            number.set(NEXT.fetch_add(1, Ordering::Relaxed) & (usize::MAX >> 1));
+        }
+        number.get()
+    })
+}

@@ -1,0 +1,140 @@
+//! What is known of one endpoint now.
+
+mod host;
+mod lane;
+mod signs;
+mod state;
+mod word;
+
+pub use host::{Host, Parts, Rules};
+pub(crate) use lane::{Lane, Lanes};
+pub(crate) use state::State as VitalState;
+
+use crate::{
+    Attempt, Clock, Destination, Nanos, Outcome, Permit, Refusal, Snapshot, State,
+    sync::{Arc, Weak},
+};
+
+/// What is known of one endpoint now: health, breaker, counts, episodes. Clones share it.
+///
+/// [`permit`](Self::permit) and [`record`](Self::record) are pure decisions over that state; [`admit`](Self::admit)
+/// wraps them in an [`Attempt`] that reads the clock.
+#[derive(Clone, Debug)]
+pub struct Vitals(Arc<Lanes>);
+
+impl Vitals {
+    /// A new record of one service, born now, with nothing against it.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>, rules: &Rules, host: &Host) -> Self {
+        Destination::new(name, rules, host).alone()
+    }
+
+    pub(crate) fn of(state: VitalState) -> Self {
+        Self(Arc::new(Lanes::new(state)))
+    }
+
+    /// Asks for one attempt, now.
+    ///
+    /// # Errors
+    ///
+    /// Refused while the breaker is open.
+    pub fn admit(&self) -> Result<Attempt, Refusal> {
+        self.admit_at(self.clock().now())
+    }
+
+    /// Asks for one attempt at a time that was just read.
+    ///
+    /// # Errors
+    ///
+    /// Refused while the breaker is open.
+    pub fn admit_at(&self, now: Nanos) -> Result<Attempt, Refusal> {
+        let lane = self.0.mine();
+        lane.permit(now)
+            .map(|permit| Attempt::new(Arc::clone(lane), permit))
+    }
+
+    /// May an attempt begin at `now`? Whoever takes a permit owes its [`record`](Self::record).
+    ///
+    /// # Errors
+    ///
+    /// Refused while the breaker is open.
+    pub fn permit(&self, now: Nanos) -> Result<Permit, Refusal> {
+        self.0.mine().permit(now)
+    }
+
+    /// Ends what [`permit`](Self::permit) began.
+    pub fn record(&self, permit: Permit, now: Nanos, outcome: Outcome) {
+        let state = &self.0.state;
+        state.record(
+            state.shard(usize::from(permit.seat.lane)),
+            permit,
+            now,
+            outcome,
+        );
+    }
+
+    /// Might a call be admitted at some `now`? One load; [`permit`](Self::permit) decides.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.0.state.state()
+    }
+
+    /// From when on a call may be admitted; [`Nanos::ZERO`] while calls flow.
+    #[must_use]
+    pub fn due(&self) -> Nanos {
+        self.0.state.due()
+    }
+
+    /// Everything known, as plain data.
+    #[must_use]
+    pub fn snapshot(&self, now: Nanos) -> Snapshot {
+        self.0.state.snapshot(now)
+    }
+
+    /// What this endpoint shares with others of its destination.
+    #[must_use]
+    pub fn destination(&self) -> Destination {
+        Destination::of(&self.0.state.destination)
+    }
+
+    fn clock(&self) -> Clock {
+        self.0.state.destination.host.clock
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<Lanes> {
+        Arc::downgrade(&self.0)
+    }
+
+    pub(crate) fn weak_state(&self) -> Weak<VitalState> {
+        Arc::downgrade(&self.0.state)
+    }
+
+    pub(crate) fn upgrade(weak: &Weak<Lanes>) -> Option<Self> {
+        weak.upgrade().map(Self)
+    }
+}
+
+impl Lane {
+    fn permit(&self, now: Nanos) -> Result<Permit, Refusal> {
+        self.state.permit(&self.shard, self.number, now)
+    }
+
+    pub(crate) fn record(&self, permit: Permit, now: Nanos, outcome: Outcome) {
+        self.state.record(&self.shard, permit, now, outcome);
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        self.state.destination.host.clock
+    }
+
+    pub(crate) fn unattended(&self, now: Nanos) -> Option<Destination> {
+        let destination = &self.state.destination;
+        destination
+            .norm
+            .wanted(now)
+            .then(|| Destination::of(destination))
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -1,0 +1,166 @@
+//! What changes only when something happens: the judge, the breaker, the book of outages.
+
+use std::time::Duration;
+
+use super::{Rules, word::Word};
+use crate::{
+    Cause, Episode, EventKind, Health, Nanos, Outcome, Permit, Reliability, State,
+    breaker::{Breaker, Change},
+    health::{Alarm, Detector, Fact},
+    stats::Ledger,
+};
+
+#[derive(Debug)]
+pub(super) struct Signs {
+    detector: Detector,
+    breaker: Breaker,
+    /// Kept where statistics are at work.
+    ledger: Option<Ledger>,
+    /// How many signs of health the judge has been told of.
+    settled: u64,
+    /// When calls last began to flow: those begun before are of another time.
+    flowing: Nanos,
+}
+
+impl Signs {
+    pub(super) fn new(rules: &Rules, now: Nanos, seed: u64) -> Self {
+        Self {
+            detector: Detector::new(&rules.health),
+            breaker: Breaker::new(rules.breaker, rules.parts.breaker, seed),
+            ledger: rules.parts.stats.then(|| Ledger::new(now)),
+            settled: 0,
+            flowing: Nanos::ZERO,
+        }
+    }
+
+    pub(super) fn permit(&mut self, now: Nanos) -> (Result<Permit, Duration>, Option<EventKind>) {
+        let (permit, change) = self.breaker.permit(now);
+        (permit, change.map(|change| self.account(change, now, None)))
+    }
+
+    /// Tells the judge of the calls that went well since it was last told: `good` of them in all. None of those took a
+    /// lock, and it is the same to the judge, for between two failures only their number counts.
+    pub(super) fn settle(&mut self, good: u64) {
+        if good > self.settled {
+            self.detector.passed(good - self.settled);
+            self.settled = good;
+        }
+        if let Some(ledger) = &mut self.ledger
+            && self.detector.calm()
+        {
+            ledger.calm();
+        }
+    }
+
+    /// Judge, act, account.
+    pub(super) fn take(
+        &mut self,
+        permit: &Permit,
+        now: Nanos,
+        outcome: Outcome,
+        good: u64,
+    ) -> Option<EventKind> {
+        let judged = permit.generation == self.breaker.generation() && !self.breaker.is_down();
+        if judged {
+            self.settle(good);
+        }
+        if let Outcome::Failure(cause) = outcome {
+            self.lost(permit.generation, cause);
+        }
+        let fact = Fact {
+            started: permit.started,
+            now,
+            outcome,
+        };
+        let alarm = judged.then(|| self.detector.record(&fact)).flatten();
+        let change = self
+            .breaker
+            .follow(*permit, now, outcome.sign(), alarm.is_some())?;
+        self.settled = self.settled.max(good);
+        Some(self.account(change, now, alarm))
+    }
+
+    /// A call begun at `started` has grown too old, and is still under way.
+    pub(super) fn overdue(&mut self, started: Nanos, now: Nanos, good: u64) -> Option<EventKind> {
+        if self.breaker.is_down() || started < self.flowing {
+            return None;
+        }
+        let fact = Fact {
+            started,
+            now,
+            outcome: Outcome::Late,
+        };
+        self.settle(good);
+        let alarm = self.detector.record(&fact)?;
+        let change = self.breaker.alarmed(now)?;
+        Some(self.account(change, now, Some(alarm)))
+    }
+
+    /// A call was lost to `cause`: it belongs to the outage under way, or to the next one.
+    pub(super) const fn lost(&mut self, generation: u32, cause: Cause) {
+        let believed = generation == self.breaker.generation();
+        if let Some(ledger) = &mut self.ledger
+            && (believed || self.breaker.is_down())
+        {
+            ledger.failure(cause);
+        }
+    }
+
+    /// Writes a change of the breaker into the book of outages.
+    fn account(&mut self, change: Change, now: Nanos, alarm: Option<Alarm>) -> EventKind {
+        let (kind, entry): (_, fn(&mut Ledger, Nanos, Nanos)) = match (change, alarm) {
+            (Change::Opened(wait), Some(Alarm { since })) => {
+                self.detector.reset();
+                (EventKind::Opened { wait, since }, |ledger, since, now| {
+                    ledger.broke(since, now)
+                })
+            }
+            (Change::Opened(wait), None) => (EventKind::Reopened { wait }, |ledger, _, _| {
+                ledger.relapsed()
+            }),
+            (Change::Probing, _) => (EventKind::Probing, |_, _, _| ()),
+            (Change::FirstGood, _) => (EventKind::FirstGood, |ledger, _, now| ledger.repaired(now)),
+            (Change::Closed, _) => {
+                self.flowing = now;
+                (EventKind::Closed, |ledger, _, now| ledger.restored(now))
+            }
+        };
+        if let Some(ledger) = &mut self.ledger {
+            entry(ledger, alarm.map_or(now, |alarm| alarm.since), now);
+        }
+        kind
+    }
+
+    pub(super) const fn health(&self) -> Health {
+        match (self.breaker.is_down(), self.detector.calm()) {
+            (true, _) => Health::Down,
+            (false, false) => Health::Suspect,
+            (false, true) => Health::Healthy,
+        }
+    }
+
+    pub(super) const fn state(&self) -> State {
+        self.breaker.state()
+    }
+
+    pub(super) const fn due(&self) -> Nanos {
+        self.breaker.due()
+    }
+
+    pub(super) fn reliability(&self, now: Nanos) -> Option<Reliability> {
+        self.ledger.as_ref().map(|ledger| ledger.reliability(now))
+    }
+
+    pub(super) fn episodes(&self) -> Vec<Episode> {
+        self.ledger.as_ref().map_or_else(Vec::new, Ledger::episodes)
+    }
+
+    pub(super) const fn word(&self) -> Word {
+        Word::new(
+            self.breaker.generation(),
+            self.breaker.state(),
+            self.breaker.flows(),
+            !self.breaker.is_down() && !self.detector.eager(),
+        )
+    }
+}

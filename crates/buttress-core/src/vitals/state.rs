@@ -1,0 +1,305 @@
+//! What is known of one endpoint, shared by all lanes.
+
+use std::{sync::OnceLock, time::Duration};
+
+use super::{
+    lane::{Shard, Shards},
+    signs::Signs,
+    word::Word,
+};
+use crate::{
+    Cause, Counts, Endpoint, Event, EventKind, Nanos, Outcome, Permit, Refusal, Sign, Snapshot,
+    destination::Shared,
+    stats::Latency,
+    sync::{Arc, AtomicU64, Mutex, Ordering, lock},
+};
+
+/// Nothing is under way that could grow too old.
+const IDLE: u64 = u64::MAX;
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) destination: Arc<Shared>,
+    endpoint: Option<Endpoint>,
+    /// What a healthy call needs to know of `signs`, in one load: see [`Word`].
+    word: AtomicU64,
+    /// From when on a call may be admitted, for pickers: a hint beside `word`, which decides.
+    due: AtomicU64,
+    /// When to look for calls that have grown too old.
+    look_at: AtomicU64,
+    shards: Shards,
+    /// Calls that ended well and are no sign of health all the same: too late, or of an older generation.
+    discounted: AtomicU64,
+    latencies: [OnceLock<Latency>; 2],
+    signs: Mutex<Signs>,
+}
+
+impl State {
+    pub(crate) fn new(destination: Arc<Shared>, endpoint: Option<Endpoint>, seed: u64) -> Self {
+        let signs = Signs::new(&destination.rules, destination.host.clock.now(), seed);
+        Self {
+            destination,
+            endpoint,
+            word: AtomicU64::new(signs.word().bits()),
+            due: AtomicU64::new(0),
+            look_at: AtomicU64::new(IDLE),
+            shards: Shards::new(),
+            discounted: AtomicU64::new(0),
+            latencies: [OnceLock::new(), OnceLock::new()],
+            signs: Mutex::new(signs),
+        }
+    }
+
+    pub(super) fn shard(&self, lane: usize) -> &Arc<Shard> {
+        self.shards.of(lane)
+    }
+
+    pub(super) fn permit(&self, shard: &Shard, lane: u8, now: Nanos) -> Result<Permit, Refusal> {
+        let word = self.word();
+        if word.flows() {
+            let seat = shard.board(lane, now);
+            self.watch(now);
+            return Ok(Permit {
+                started: now,
+                generation: word.generation(),
+                probe: false,
+                seat,
+            });
+        }
+        let (permit, change) = self.update(|signs| signs.permit(now));
+        self.tell(now, change);
+        match permit {
+            Ok(permit) => Ok(Permit {
+                seat: shard.board(lane, now),
+                ..permit
+            }),
+            Err(retry_after) => {
+                shard.tally.rejected();
+                Err(Refusal::Open { retry_after })
+            }
+        }
+    }
+
+    /// The whole life of a fact: count, judge, act, tell.
+    pub(super) fn record(&self, shard: &Shard, permit: Permit, now: Nanos, outcome: Outcome) {
+        shard.tally.finished(outcome);
+        let found = permit
+            .seat
+            .place
+            .is_some_and(|place| shard.flights.leave(place));
+        let fact = self.weigh(&permit, now, outcome, found);
+        let word = self.word();
+        if outcome.sign() == Sign::Good
+            && (found || fact != outcome || permit.generation != word.generation())
+        {
+            // Relaxed: it is read with the counters it corrects, which are no moment's truth either.
+            self.discounted.fetch_add(1, Ordering::Relaxed);
+        }
+        if found && !permit.probe {
+            // Its age was evidence already; what is left is to say what it died of.
+            if let Outcome::Failure(cause) = outcome {
+                self.update(|signs| signs.lost(permit.generation, cause));
+            }
+            return;
+        }
+        if word.unmoved_by(fact.sign(), &permit) {
+            return;
+        }
+        let change = self.update(|signs| signs.take(&permit, now, fact, self.good()));
+        self.tell(now, change);
+    }
+
+    /// What a call's end says about the endpoint, its age considered, and our own pauses.
+    fn weigh(&self, permit: &Permit, now: Nanos, outcome: Outcome, found: bool) -> Outcome {
+        if !self.destination.rules.parts.health {
+            return outcome;
+        }
+        let norm = &self.destination.norm;
+        let took = now.since(permit.started);
+        match outcome {
+            Outcome::Success | Outcome::CallerFault if !found => {
+                if norm.waited(permit.started, now) >= norm.age() {
+                    return Outcome::Late;
+                }
+                if outcome == Outcome::Success {
+                    self.learn(permit.seat.lane, took);
+                }
+                outcome
+            }
+            // We slept: our timer fired late, and their answer may lie unread.
+            Outcome::Failure(Cause::Timeout) => {
+                norm.notice(now);
+                match self.destination.rules.timeout {
+                    Some(timeout) if norm.waited(permit.started, now) < timeout.mul_f64(0.9) => {
+                        Outcome::Cancelled
+                    }
+                    _ => outcome,
+                }
+            }
+            _ => outcome,
+        }
+    }
+
+    fn learn(&self, lane: u8, took: Duration) {
+        self.latencies[usize::from(lane & 1)]
+            .get_or_init(Latency::new)
+            .record(took);
+    }
+
+    /// Takes out the latencies of healthy calls since the last time.
+    pub(crate) fn drain_latencies(&self, mut each: impl FnMut(usize, u32)) {
+        for latency in self.latencies.iter().filter_map(OnceLock::get) {
+            latency.drain(&mut each);
+        }
+    }
+
+    /// Does nothing speak against it?
+    pub(crate) fn is_well(&self) -> bool {
+        let mut signs = lock(&self.signs);
+        signs.settle(self.good());
+        signs.health() == crate::Health::Healthy
+    }
+
+    /// A call has begun: shall somebody look whether one has grown too old?
+    fn watch(&self, now: Nanos) {
+        // SeqCst, after the call took its place (SeqCst too): whoever declares us idle looks at the places again
+        // afterwards, so either it finds this call or we find its declaration.
+        match self.look_at.load(Ordering::SeqCst) {
+            IDLE => self.arm(now),
+            at if now.as_u64() >= at => {
+                self.look(now);
+            }
+            _ => {}
+        }
+    }
+
+    fn arm(&self, from: Nanos) {
+        let age = self.destination.norm.age();
+        if age < Duration::MAX {
+            self.look_at
+                .store(from.after(age).as_u64(), Ordering::SeqCst);
+        }
+    }
+
+    /// Counts every call that has grown too old as evidence, once. Is there any call under way that may yet?
+    pub(crate) fn look(&self, now: Nanos) -> bool {
+        let at = self.look_at.load(Ordering::SeqCst);
+        if at == IDLE {
+            return false;
+        }
+        let (norm, age) = (&self.destination.norm, self.destination.norm.age());
+        // Beyond what could have been set: the clock was set back.
+        let wrong = Nanos::new(at) > now.after(age);
+        if now.as_u64() < at && !wrong {
+            return true;
+        }
+        let next = now.after(age).as_u64();
+        if self
+            .look_at
+            .compare_exchange(at, next, Ordering::SeqCst, Ordering::SeqCst)
+            .is_err()
+        {
+            // Somebody else looks.
+            return true;
+        }
+        norm.notice(now);
+        if let Some(limit) = norm.limit(now) {
+            self.find_overdue(limit, now);
+        }
+        if let Some(oldest) = self.oldest(now) {
+            self.arm(oldest.max(norm.resumed()).min(now));
+            return true;
+        }
+        self.look_at.store(IDLE, Ordering::SeqCst);
+        // One that began meanwhile has not seen the declaration; see `watch`.
+        match self.oldest(now) {
+            Some(oldest) => {
+                self.arm(oldest.min(now));
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn find_overdue(&self, limit: Nanos, now: Nanos) {
+        for shard in self.shards.iter() {
+            shard.flights.find(limit, |started| {
+                let word = self.word();
+                if word.flows() && word.calm() {
+                    let change = self.update(|signs| signs.overdue(started, now, self.good()));
+                    self.tell(now, change);
+                }
+            });
+        }
+    }
+
+    /// The start of the oldest call under way that was not found overdue.
+    fn oldest(&self, now: Nanos) -> Option<Nanos> {
+        let starts = self
+            .shards
+            .iter()
+            .filter_map(|shard| shard.flights.find(Nanos::ZERO, |_| {}));
+        starts.min().map(|start| start.min(now))
+    }
+
+    pub(super) fn state(&self) -> crate::State {
+        self.word().state()
+    }
+
+    pub(super) fn due(&self) -> Nanos {
+        Nanos::new(self.due.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn snapshot(&self, now: Nanos) -> Snapshot {
+        let tallies: Vec<_> = self.shards.iter().map(|shard| &shard.tally).collect();
+        let counts = Counts::sum(&tallies);
+        let mut signs = lock(&self.signs);
+        signs.settle(self.good());
+        Snapshot {
+            policy: Arc::clone(&self.destination.name),
+            endpoint: self.address(),
+            health: signs.health(),
+            state: signs.state(),
+            counts,
+            reliability: signs.reliability(now),
+            episodes: signs.episodes(),
+        }
+    }
+
+    /// Calls that ended as a sign of health.
+    fn good(&self) -> u64 {
+        let good: u64 = self.shards.iter().map(|shard| shard.tally.good()).sum();
+        good.saturating_sub(self.discounted.load(Ordering::Relaxed))
+    }
+
+    fn word(&self) -> Word {
+        // Acquire: pairs with the Release in `update`; whoever sees a generation sees what made it.
+        Word::from_bits(self.word.load(Ordering::Acquire))
+    }
+
+    fn update<T>(&self, change: impl FnOnce(&mut Signs) -> T) -> T {
+        let mut signs = lock(&self.signs);
+        let result = change(&mut signs);
+        // Release, and under the lock: words are published in the order of the changes they stand for.
+        self.word.store(signs.word().bits(), Ordering::Release);
+        // Relaxed: a picker that reads an old hint asks in vain, or one call later.
+        self.due.store(signs.due().as_u64(), Ordering::Relaxed);
+        result
+    }
+
+    fn tell(&self, at: Nanos, change: Option<EventKind>) {
+        let Some(kind) = change else { return };
+        self.destination.host.registry.events().tell(Event {
+            at,
+            policy: Arc::clone(&self.destination.name),
+            endpoint: self.address(),
+            kind,
+        });
+    }
+
+    fn address(&self) -> Option<Arc<str>> {
+        self.endpoint
+            .as_ref()
+            .map(|endpoint| Arc::clone(endpoint.shared_address()))
+    }
+}

@@ -1,0 +1,58 @@
+//! The state as one word.
+
+use crate::{Permit, Sign, State};
+
+/// The published part of what the lock guards: the generation in the upper half; state and flags in the lower.
+#[derive(Clone, Copy)]
+pub(super) struct Word(u64);
+
+impl Word {
+    /// Calls may begin without asking further.
+    const FLOWS: u64 = 1 << 2;
+    /// Nothing is known against it, or nothing that a good call would change at once.
+    const CALM: u64 = 1 << 3;
+
+    pub(super) const fn new(generation: u32, state: State, flows: bool, calm: bool) -> Self {
+        let flows = if flows { Self::FLOWS } else { 0 };
+        let calm = if calm { Self::CALM } else { 0 };
+        Self((generation as u64) << 32 | calm | flows | state as u64)
+    }
+
+    pub(super) const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    pub(super) const fn bits(self) -> u64 {
+        self.0
+    }
+
+    pub(super) const fn generation(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    pub(super) const fn flows(self) -> bool {
+        self.0 & Self::FLOWS != 0
+    }
+
+    pub(super) const fn calm(self) -> bool {
+        self.0 & Self::CALM != 0
+    }
+
+    pub(super) const fn state(self) -> State {
+        match self.0 & 3 {
+            0 => State::Closed,
+            1 => State::Open,
+            _ => State::HalfOpen,
+        }
+    }
+
+    /// Would such an outcome change nothing at once? Then it needs no lock.
+    pub(super) const fn unmoved_by(self, sign: Sign, permit: &Permit) -> bool {
+        match sign {
+            Sign::Bad => false,
+            _ if permit.generation != self.generation() => true,
+            Sign::Good => self.calm(),
+            Sign::Silent => !permit.probe,
+        }
+    }
+}
