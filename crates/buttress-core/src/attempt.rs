@@ -1,6 +1,6 @@
 //! One permitted call.
 
-use crate::{Cause, Destination, Nanos, Outcome, Permit, sync::Arc, vitals::Lane};
+use crate::{Cause, Destination, Labels, Nanos, Outcome, Permit, sync::Arc, vitals::Lane};
 
 /// Permission, stopwatch and receipt of one call, in one value.
 ///
@@ -27,6 +27,13 @@ impl Attempt {
     #[must_use]
     pub const fn started(&self) -> Nanos {
         self.permit.started()
+    }
+
+    /// Says what kind of call it is.
+    #[must_use]
+    pub fn labelled(mut self, labels: Labels<'_>) -> Self {
+        self.lane.label(&mut self.permit, labels);
+        self
     }
 
     /// This call has to wait. If nobody looks after calls under way, gives what is to be looked after from now on, by

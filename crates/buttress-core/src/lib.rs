@@ -35,6 +35,7 @@
 mod attempt;
 mod breaker;
 mod budget;
+mod describe;
 mod destination;
 mod endpoint;
 mod event;
@@ -56,6 +57,7 @@ mod vitals;
 pub use attempt::Attempt;
 pub use breaker::{BreakerPolicy, State};
 pub use budget::{Budget, RESERVE};
+pub use describe::{Describe, Labels};
 pub use destination::Destination;
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use event::{Event, EventKind, Events, Recent};

@@ -22,6 +22,9 @@ pub(crate) struct Seat {
     pub(crate) place: Option<u8>,
     /// Which call of its lane.
     pub(crate) number: u32,
+    /// What kind of call, by number of its name; 0 where nobody said.
+    pub(crate) route: u8,
+    pub(crate) method: u8,
 }
 
 impl Permit {

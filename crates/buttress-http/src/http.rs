@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
-use buttress_core::{Attempt, Outcome, Protocol, Refusal};
-use http::Response;
+use buttress_core::{Attempt, Describe, Labels, Outcome, Protocol, Refusal};
+use http::{Request, Response};
 
 use crate::{GuardedBody, classify, refuse};
 
@@ -82,5 +82,17 @@ impl<B: http_body::Body> Protocol<Response<B>, BoxError> for BoxedHttp {
 
     fn refuse(&self, refusal: Refusal) -> Result<Self::Response, BoxError> {
         Ok(refuse::response(refusal))
+    }
+}
+
+impl<B> Describe<Request<B>> for Http {
+    fn labels<'a>(&self, request: &'a Request<B>) -> Labels<'a> {
+        Labels::none().method(request.method().as_str())
+    }
+}
+
+impl<B> Describe<Request<B>> for BoxedHttp {
+    fn labels<'a>(&self, request: &'a Request<B>) -> Labels<'a> {
+        Http.labels(request)
     }
 }

@@ -37,6 +37,7 @@ mod clock;
 mod dispatch;
 mod guard;
 mod host;
+mod labelled;
 mod plain;
 mod policy;
 mod timer;
@@ -44,10 +45,10 @@ mod timer;
 pub use builder::ServiceBuilderExt;
 pub use buttress::Buttress;
 pub use buttress_core::{
-    Attempt, BreakerPolicy, Budget, Cause, Causes, Clock, Counts, Endpoint, Episode, Event,
-    EventKind, Events, Health, HealthPolicy, InvalidEndpoint, Nanos, Outcome, PolicyError,
-    Protocol, Ratio, Recent, Redundancy, Refusal, Registry, Reliability, Resend, Snapshot, State,
-    Vitals,
+    Attempt, BreakerPolicy, Budget, Cause, Causes, Clock, Counts, Describe, Destination, Endpoint,
+    Episode, Event, EventKind, Events, Health, HealthPolicy, InvalidEndpoint, Labels, Nanos,
+    Outcome, PolicyError, Protocol, Ratio, Recent, Redundancy, Refusal, Registry, Reliability,
+    Resend, Snapshot, State, Vitals,
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{BodyError, BoxedHttp, GuardedBody, Http, Replayable};
@@ -56,5 +57,6 @@ pub use dispatch::{
     Connect, Dispatch, DispatchFuture, DispatchLayer, EndpointSets, Fixed, Never, RetryLayer, fixed,
 };
 pub use guard::{BreakerLayer, Guard, GuardFuture, GuardLayer, HealthLayer, StatsLayer};
+pub use labelled::Labelled;
 pub use plain::{Fault, Foreign, Idempotent, Plain};
 pub use policy::Policy;

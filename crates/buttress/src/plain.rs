@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use buttress_core::{Attempt, Cause, Outcome, Protocol, Refusal, Resend};
+use buttress_core::{Attempt, Cause, Describe, Labels, Outcome, Protocol, Refusal, Resend};
 
 /// Any service whose error can be made from a [`Refusal`] (`BoxError` can): `Err` is failure, `Ok` is success.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,6 +107,16 @@ impl<Req: Clone, P> Resend<Req> for Idempotent<P> {
 
     fn copy(&self, request: &mut Req) -> Option<Req> {
         Some(request.clone())
+    }
+}
+
+impl<Req> Describe<Req> for Plain {}
+
+impl<Req> Describe<Req> for Foreign {}
+
+impl<P: Describe<Req>, Req> Describe<Req> for Idempotent<P> {
+    fn labels<'a>(&self, request: &'a Req) -> Labels<'a> {
+        self.0.labels(request)
     }
 }
 

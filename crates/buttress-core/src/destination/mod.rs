@@ -1,9 +1,10 @@
 //! What the endpoints of one destination share.
 
 mod learn;
+mod names;
 mod norm;
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use crate::{
     Endpoint, Host, Nanos, Rules, Vitals,
@@ -11,6 +12,7 @@ use crate::{
     vitals::VitalState,
 };
 use learn::Learn;
+use names::Names;
 pub(crate) use norm::Norm;
 
 /// The endpoints of one set, or one service alone: their rules, and what is learned from all of them together.
@@ -25,8 +27,17 @@ pub(crate) struct Shared {
     pub(crate) rules: Rules,
     pub(crate) host: Host,
     pub(crate) norm: Norm,
+    /// Made for the first call that has a label.
+    names: OnceLock<Names>,
     members: Mutex<Vec<Weak<VitalState>>>,
     learn: Mutex<Learn>,
+}
+
+impl Shared {
+    /// What calls are labelled with, by number.
+    pub(crate) fn names(&self) -> &Names {
+        self.names.get_or_init(Names::new)
+    }
 }
 
 impl Destination {
@@ -38,6 +49,7 @@ impl Destination {
             rules: *rules,
             host: host.clone(),
             norm: Norm::new(rules),
+            names: OnceLock::new(),
             members: Mutex::default(),
             learn: Mutex::new(Learn::new()),
         }))

@@ -40,6 +40,7 @@ impl Shard {
             lane,
             place: self.flights.board(number, now),
             number: number as u32,
+            ..Seat::default()
         }
     }
 }

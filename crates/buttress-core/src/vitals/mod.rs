@@ -11,7 +11,7 @@ pub(crate) use lane::{Lane, Lanes};
 pub(crate) use state::State as VitalState;
 
 use crate::{
-    Attempt, Clock, Destination, Nanos, Outcome, Permit, Refusal, Snapshot, State,
+    Attempt, Clock, Destination, Labels, Nanos, Outcome, Permit, Refusal, Snapshot, State,
     sync::{Arc, Weak},
 };
 
@@ -60,6 +60,11 @@ impl Vitals {
     /// Refused while the breaker is open.
     pub fn permit(&self, now: Nanos) -> Result<Permit, Refusal> {
         self.0.mine().permit(now)
+    }
+
+    /// Says what kind of call `permit` is for.
+    pub fn label(&self, permit: &mut Permit, labels: Labels<'_>) {
+        self.0.state.label(permit, labels);
     }
 
     /// Ends what [`permit`](Self::permit) began.
@@ -121,6 +126,10 @@ impl Lane {
 
     pub(crate) fn record(&self, permit: Permit, now: Nanos, outcome: Outcome) {
         self.state.record(&self.shard, permit, now, outcome);
+    }
+
+    pub(crate) fn label(&self, permit: &mut Permit, labels: Labels<'_>) {
+        self.state.label(permit, labels);
     }
 
     pub(crate) fn clock(&self) -> Clock {

@@ -8,7 +8,8 @@ use super::{
     word::Word,
 };
 use crate::{
-    Cause, Counts, Endpoint, Event, EventKind, Nanos, Outcome, Permit, Refusal, Sign, Snapshot,
+    Cause, Counts, Endpoint, Event, EventKind, Labels, Nanos, Outcome, Permit, Refusal, Sign,
+    Snapshot,
     destination::Shared,
     stats::Latency,
     sync::{Arc, AtomicU64, Mutex, Ordering, lock},
@@ -77,6 +78,18 @@ impl State {
                 shard.tally.rejected();
                 Err(Refusal::Open { retry_after })
             }
+        }
+    }
+
+    pub(super) fn label(&self, permit: &mut Permit, labels: Labels<'_>) {
+        if !self.destination.rules.parts.health {
+            return;
+        }
+        if let Some(route) = labels.route {
+            permit.seat.route = self.destination.names().number(route);
+        }
+        if let Some(method) = labels.method {
+            permit.seat.method = self.destination.names().number(method);
         }
     }
 

@@ -10,7 +10,8 @@ use std::{
 };
 
 use buttress_core::{
-    Attempt, Cause, Ended, MAX_ATTEMPTS, Nanos, Outcome, Progress, Protocol, Refusal, Resend, Step,
+    Attempt, Cause, Describe, Ended, MAX_ATTEMPTS, Nanos, Outcome, Progress, Protocol, Refusal,
+    Resend, Step,
 };
 use tower_service::Service;
 
@@ -130,7 +131,7 @@ where
 impl<S, P, Req> Future for DispatchFuture<S, P, Req>
 where
     S: Service<Req> + Clone,
-    P: Protocol<S::Response, S::Error> + Resend<Req>,
+    P: Protocol<S::Response, S::Error> + Resend<Req> + Describe<Req>,
 {
     type Output = Result<P::Response, P::Error>;
 
@@ -324,7 +325,7 @@ where
         members: &Members<S>,
     ) -> Option<(S::Future, Attempt)>
     where
-        P: Resend<Req>,
+        P: Resend<Req> + Describe<Req>,
     {
         let Ok(attempt) = members.all[place].vitals.admit_at(self.now) else {
             self.passed.push(place);
@@ -336,6 +337,7 @@ where
             self.spare = protocol.copy(&mut request);
         }
         self.sent_to(place);
+        let attempt = attempt.labelled(protocol.labels(&request));
         Some((service.call(request), attempt))
     }
 

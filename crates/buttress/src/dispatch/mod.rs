@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use buttress_core::{Budget, Endpoint, Protocol, Redundancy, Resend};
+use buttress_core::{Budget, Describe, Endpoint, Protocol, Redundancy, Resend};
 use tower_service::Service;
 
 pub use future::DispatchFuture;
@@ -85,7 +85,7 @@ impl<S, P: Clone> Clone for Dispatch<S, P> {
 impl<S, P, Req> Service<Req> for Dispatch<S, P>
 where
     S: Service<Req> + Clone,
-    P: Protocol<S::Response, S::Error> + Resend<Req>,
+    P: Protocol<S::Response, S::Error> + Resend<Req> + Describe<Req>,
 {
     type Response = P::Response;
     type Error = P::Error;

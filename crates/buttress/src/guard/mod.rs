@@ -6,7 +6,7 @@ mod named;
 
 use std::task::{Context, Poll};
 
-use buttress_core::{Protocol, Vitals};
+use buttress_core::{Describe, Protocol, Vitals};
 use tower_service::Service;
 
 pub use future::GuardFuture;
@@ -52,7 +52,7 @@ impl<S, P> Guard<S, P> {
 impl<S, P, Req> Service<Req> for Guard<S, P>
 where
     S: Service<Req>,
-    P: Protocol<S::Response, S::Error>,
+    P: Protocol<S::Response, S::Error> + Describe<Req>,
 {
     type Response = P::Response;
     type Error = P::Error;
@@ -70,12 +70,11 @@ where
 
     fn call(&mut self, request: Req) -> Self::Future {
         match self.vitals.admit() {
-            Ok(attempt) => GuardFuture::admitted(
-                self.inner.call(request),
-                attempt,
-                self.protocol.clone(),
-                self.limits,
-            ),
+            Ok(attempt) => {
+                let attempt = attempt.labelled(self.protocol.labels(&request));
+                let inner = self.inner.call(request);
+                GuardFuture::admitted(inner, attempt, self.protocol.clone(), self.limits)
+            }
             Err(refusal) => GuardFuture::refused(refusal, self.protocol.clone()),
         }
     }

@@ -1,0 +1,64 @@
+//! What kind of request a request is.
+
+/// What kind of request it is, in words of which there are few: they tell where a fault lies, and label figures.
+///
+/// Never put what identifies a caller here, nor anything with more than some dozens of values: from the 64th value of
+/// a destination on, all others are one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Labels<'a> {
+    /// The route as declared: `/orders/{id}`, not `/orders/17`.
+    pub route: Option<&'a str>,
+    /// The method.
+    pub method: Option<&'a str>,
+}
+
+impl<'a> Labels<'a> {
+    /// None.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            route: None,
+            method: None,
+        }
+    }
+
+    /// Sets the route.
+    #[must_use]
+    pub const fn route(mut self, route: &'a str) -> Self {
+        self.route = Some(route);
+        self
+    }
+
+    /// Sets the method.
+    #[must_use]
+    pub const fn method(mut self, method: &'a str) -> Self {
+        self.method = Some(method);
+        self
+    }
+}
+
+/// What only the protocol can tell about the kind of a request. It need not: the default says nothing.
+///
+/// # Examples
+///
+/// ```
+/// use buttress_core::{Describe, Labels};
+///
+/// struct Query { table: &'static str }
+///
+/// #[derive(Clone)]
+/// struct Sql;
+///
+/// impl Describe<Query> for Sql {
+///     fn labels<'a>(&self, query: &'a Query) -> Labels<'a> {
+///         Labels::none().route(query.table)
+///     }
+/// }
+/// ```
+pub trait Describe<Req> {
+    /// What kind of request it is.
+    fn labels<'a>(&self, _request: &'a Req) -> Labels<'a> {
+        Labels::none()
+    }
+}
