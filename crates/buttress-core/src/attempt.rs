@@ -30,7 +30,6 @@ impl Attempt {
     }
 
     /// Says what kind of call it is.
-    #[must_use]
     pub fn labelled(mut self, labels: Labels<'_>) -> Self {
         self.lane.label(&mut self.permit, labels);
         self

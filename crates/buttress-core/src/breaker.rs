@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    Nanos, Permit, PolicyError, Sign,
+    Enforce, Nanos, Permit, PolicyError, Sign,
     permit::Seat,
     random::{Draws, unit},
     value::check_span,
@@ -139,8 +139,8 @@ pub(crate) enum Change {
 #[derive(Debug)]
 pub(crate) struct Breaker {
     policy: BreakerPolicy,
-    /// Without enforcement it judges recovery, and refuses nothing.
-    enforced: bool,
+    /// How many of its outages it acts on. In the others it watches recovery, and refuses nothing.
+    enforce: Enforce,
     phase: Phase,
     /// Counts every change of phase; a result of an older one is not believed.
     generation: u32,
@@ -167,10 +167,10 @@ enum Phase {
 }
 
 impl Breaker {
-    pub(crate) const fn new(policy: BreakerPolicy, enforced: bool, seed: u64) -> Self {
+    pub(crate) const fn new(policy: BreakerPolicy, enforce: Enforce, seed: u64) -> Self {
         Self {
             policy,
-            enforced,
+            enforce,
             phase: Phase::Closed,
             generation: 0,
             wait: Duration::ZERO,
@@ -322,7 +322,7 @@ impl Breaker {
 
     fn open_anew(&mut self, now: Nanos) -> Change {
         self.wait = Duration::ZERO;
-        if self.enforced {
+        if self.enforce.hits(self.draws.next()) {
             return self.open(now);
         }
         self.enter(Phase::Watching { good: 0 });

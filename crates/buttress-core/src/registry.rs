@@ -1,7 +1,7 @@
 //! Where exporters look.
 
 use crate::{
-    Causes, Counts, Episode, Events, Health, Nanos, Reliability, State, Vitals,
+    Causes, Counts, Decisions, Episode, Events, Health, Nanos, Reliability, State, Vitals,
     sync::{Arc, Mutex, Weak, lock},
 };
 
@@ -20,6 +20,8 @@ pub struct Snapshot {
     pub state: State,
     /// How many attempts ended how.
     pub counts: Counts,
+    /// What became of its alarms.
+    pub decisions: Decisions,
     /// What its outages say about it, where statistics are at work.
     pub reliability: Option<Reliability>,
     /// Its last outages, the current one last.

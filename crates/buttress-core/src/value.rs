@@ -63,7 +63,8 @@ pub(crate) fn check_span(field: &'static str, span: Duration) -> Result<(), Poli
 }
 
 /// Units a span may be written in, largest first, with their nanoseconds.
-const UNITS: [(&str, u128); 7] = [
+const UNITS: [(&str, u128); 8] = [
+    ("d", 86_400_000_000_000),
     ("h", 3_600_000_000_000),
     ("m", 60_000_000_000),
     ("s", 1_000_000_000),
@@ -86,7 +87,7 @@ pub fn print_duration(span: Duration) -> String {
         )
 }
 
-/// Reads a span: a number with an optional fraction, and a unit of `h m s ms us µs ns`.
+/// Reads a span: a number with an optional fraction, and a unit of `d h m s ms us µs ns`.
 ///
 /// # Errors
 ///

@@ -45,10 +45,10 @@ mod timer;
 pub use builder::ServiceBuilderExt;
 pub use buttress::Buttress;
 pub use buttress_core::{
-    Attempt, BreakerPolicy, Budget, Cause, Causes, Clock, Counts, Describe, Destination, Endpoint,
-    Episode, Event, EventKind, Events, Health, HealthPolicy, InvalidEndpoint, Labels, Nanos,
-    Outcome, PolicyError, Protocol, Ratio, Recent, Redundancy, Refusal, Registry, Reliability,
-    Resend, Snapshot, State, Vitals,
+    Attempt, BreakerPolicy, Budget, Cause, Causes, Clock, Counts, Decisions, Describe, Destination,
+    Endpoint, Episode, Event, EventKind, Events, Health, HealthPolicy, InvalidEndpoint, Labels,
+    Nanos, Outcome, PolicyError, Protocol, Ratio, Recent, Redundancy, Refusal, Registry,
+    Reliability, Resend, Snapshot, State, Vitals,
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{BodyError, BoxedHttp, GuardedBody, Http, Replayable};

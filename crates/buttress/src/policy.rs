@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use buttress_core::{
-    BreakerPolicy, HealthPolicy, Parts, PolicyError, Ratio, Redundancy, Rules, print_duration,
+    BreakerPolicy, Enforce, HealthPolicy, Parts, PolicyError, Ratio, Redundancy, Rules,
+    print_duration,
 };
 
 /// The longest time a policy may name: one day.
@@ -16,8 +17,11 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// | `deadline` | none | the whole call, every attempt included |
 /// | `attempt_timeout` | `deadline` / attempts | one attempt; an endpoint that takes longer has failed |
 /// | `redundancy` | none | whether to ask again, and how often |
+/// | `tolerable` | 1 % | failed calls that are no reason to act |
+/// | `false_alarm_every` | 30 days | how seldom a healthy destination may be taken for ill, all its endpoints together |
 /// | `extra_load` | 10 % | extra sends allowed, of all requests, plus a reserve of 10 |
 /// | `health` | 5 failures in a row | when an endpoint counts as down |
+/// | `enforce` | on | whether alarms are acted on, or only noted down |
 /// | `breaker` | 0.5 s, doubling to 5 s; 3 good probes | how long to leave it alone, and how it comes back |
 ///
 /// # Examples
@@ -55,9 +59,13 @@ pub struct Policy {
         )
     )]
     attempt_timeout: Option<Duration>,
+    tolerable: Ratio,
+    #[cfg_attr(feature = "serde", serde(with = "buttress_core::duration_text"))]
+    false_alarm_every: Duration,
     redundancy: Redundancy,
     extra_load: Ratio,
     health: HealthPolicy,
+    enforce: Enforce,
     breaker: BreakerPolicy,
 }
 
@@ -68,9 +76,12 @@ impl Policy {
         Self {
             deadline: None,
             attempt_timeout: None,
+            tolerable: Rules::default().tolerable,
+            false_alarm_every: Rules::default().false_alarm_every,
             redundancy: Redundancy::None,
             extra_load: Ratio::percent(10),
             health: HealthPolicy::default(),
+            enforce: Enforce::ON,
             breaker: BreakerPolicy::new(),
         }
     }
@@ -86,6 +97,27 @@ impl Policy {
     #[must_use]
     pub const fn attempt_timeout(mut self, span: Duration) -> Self {
         self.attempt_timeout = Some(span);
+        self
+    }
+
+    /// Sets the share of failed calls that is no reason to act.
+    #[must_use]
+    pub const fn tolerable(mut self, share: Ratio) -> Self {
+        self.tolerable = share;
+        self
+    }
+
+    /// Sets how seldom a healthy destination may be taken for ill: once in this time, all its endpoints together.
+    #[must_use]
+    pub const fn false_alarm_every(mut self, span: Duration) -> Self {
+        self.false_alarm_every = span;
+        self
+    }
+
+    /// Sets how many alarms are acted on; the others are only noted down.
+    #[must_use]
+    pub const fn enforce(mut self, enforce: Enforce) -> Self {
+        self.enforce = enforce;
         self
     }
 
@@ -151,10 +183,12 @@ impl Policy {
     pub(crate) fn rules(&self, parts: Parts) -> Rules {
         Rules {
             health: self.health,
+            tolerable: self.tolerable,
+            false_alarm_every: self.false_alarm_every,
+            enforce: self.enforce,
             timeout: self.limits().attempt,
             breaker: self.breaker,
             parts,
-            ..Rules::default()
         }
     }
 

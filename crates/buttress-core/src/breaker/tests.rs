@@ -18,7 +18,7 @@ fn at(seconds: f64) -> Nanos {
 
 /// A breaker that was tripped at zero, and the time of its first probe.
 fn tripped() -> (Breaker, Nanos) {
-    let mut breaker = Breaker::new(policy(), true, 7);
+    let mut breaker = Breaker::new(policy(), Enforce::ON, 7);
     let permit = breaker.permit(Nanos::ZERO).0.unwrap();
     let Some(Change::Opened(wait)) = breaker.follow(permit, Nanos::ZERO, Sign::Bad, true) else {
         unreachable!("an alarm opens")
@@ -73,7 +73,7 @@ fn a_failed_probe_opens_for_longer_up_to_the_cap() {
 
 #[test]
 fn a_result_from_before_the_trip_decides_nothing() {
-    let mut breaker = Breaker::new(policy(), true, 7);
+    let mut breaker = Breaker::new(policy(), Enforce::ON, 7);
     let stale: Vec<Permit> = (0..10)
         .map(|_| breaker.permit(Nanos::ZERO).0.unwrap())
         .collect();
@@ -146,7 +146,7 @@ fn undecided_probes_return_their_permit_but_keep_their_distance() {
 
 #[test]
 fn without_enforcement_it_refuses_nothing_and_still_sees_recovery() {
-    let mut breaker = Breaker::new(policy(), false, 7);
+    let mut breaker = Breaker::new(policy(), Enforce::OFF, 7);
     let permit = breaker.permit(Nanos::ZERO).0.unwrap();
     assert!(
         breaker
@@ -197,7 +197,7 @@ fn op() -> impl Strategy<Value = Op> {
 proptest! {
     #[test]
     fn never_two_live_probes_and_never_wedged(ops in prop::collection::vec(op(), 0..200), seed: u64) {
-        let mut breaker = Breaker::new(policy(), true, seed);
+        let mut breaker = Breaker::new(policy(), Enforce::ON, seed);
         let mut now = Nanos::ZERO;
         let mut running: Vec<Permit> = Vec::new();
         for op in ops {

@@ -1,6 +1,7 @@
 //! Counting: outcomes, calls under way, latencies, episodes, and what follows from them.
 
 mod counts;
+mod decisions;
 mod episode;
 mod flights;
 mod latency;
@@ -9,6 +10,7 @@ mod reliability;
 
 pub(crate) use counts::Tally;
 pub use counts::{Causes, Counts};
+pub use decisions::Decisions;
 pub use episode::Episode;
 pub(crate) use flights::Flights;
 pub(crate) use latency::{BUCKETS, Latency, ceiling};

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{BreakerPolicy, Clock, Events, HealthPolicy, PolicyError, Ratio, Registry, sync::Arc};
+use crate::{
+    BreakerPolicy, Clock, Enforce, Events, HealthPolicy, PolicyError, Ratio, Registry,
+    print_duration, sync::Arc,
+};
 
 /// By which rules an endpoint is watched.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +21,8 @@ pub struct Rules {
     pub timeout: Option<Duration>,
     /// What is done about it.
     pub breaker: BreakerPolicy,
+    /// How many of its alarms are acted on.
+    pub enforce: Enforce,
     /// Which parts are at work.
     pub parts: Parts,
 }
@@ -30,6 +35,7 @@ impl Default for Rules {
             false_alarm_every: Duration::from_secs(30 * 24 * 60 * 60),
             timeout: None,
             breaker: BreakerPolicy::new(),
+            enforce: Enforce::ON,
             parts: Parts::default(),
         }
     }
@@ -43,7 +49,17 @@ impl Rules {
     /// Names the field, its value and what would do.
     pub fn check(&self) -> Result<(), PolicyError> {
         self.health.check()?;
-        self.breaker.check()
+        self.breaker.check()?;
+        check_tolerable(self.tolerable)?;
+        check_period(self.false_alarm_every)
+    }
+
+    pub(crate) const fn enforced(&self) -> Enforce {
+        if self.parts.breaker {
+            self.enforce
+        } else {
+            Enforce::OFF
+        }
     }
 }
 
@@ -89,4 +105,29 @@ impl Host {
             seed: 0,
         }
     }
+}
+
+/// From one in ten thousand to one in two: rarer failures take more calls to tell apart than anybody makes, and where
+/// every second call may fail there is nothing to detect.
+fn check_tolerable(share: Ratio) -> Result<(), PolicyError> {
+    if (0.0001..=0.5).contains(&share.as_f64()) {
+        return Ok(());
+    }
+    Err(PolicyError::new(
+        "tolerable",
+        share.as_f64(),
+        "a ratio from 0.0001 to 0.5",
+    ))
+}
+
+/// From a minute to a year.
+fn check_period(span: Duration) -> Result<(), PolicyError> {
+    if (Duration::from_secs(60)..=Duration::from_secs(366 * 24 * 60 * 60)).contains(&span) {
+        return Ok(());
+    }
+    Err(PolicyError::new(
+        "false_alarm_every",
+        print_duration(span),
+        "1m to 366d",
+    ))
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Rules, word::Word};
 use crate::{
-    Cause, Episode, EventKind, Health, Nanos, Outcome, Permit, Reliability, State,
+    Cause, Decisions, Episode, EventKind, Health, Nanos, Outcome, Permit, Reliability, State,
     breaker::{Breaker, Change},
     health::{Alarm, Detector, Fact},
     stats::Ledger,
@@ -18,6 +18,7 @@ pub(super) struct Signs {
     ledger: Option<Ledger>,
     /// How many signs of health the judge has been told of.
     settled: u64,
+    decisions: Decisions,
     /// When calls last began to flow: those begun before are of another time.
     flowing: Nanos,
 }
@@ -26,9 +27,10 @@ impl Signs {
     pub(super) fn new(rules: &Rules, now: Nanos, seed: u64) -> Self {
         Self {
             detector: Detector::new(&rules.health),
-            breaker: Breaker::new(rules.breaker, rules.parts.breaker, seed),
+            breaker: Breaker::new(rules.breaker, rules.enforced(), seed),
             ledger: rules.parts.stats.then(|| Ledger::new(now)),
             settled: 0,
+            decisions: Decisions::default(),
             flowing: Nanos::ZERO,
         }
     }
@@ -111,6 +113,11 @@ impl Signs {
         let (kind, entry): (_, fn(&mut Ledger, Nanos, Nanos)) = match (change, alarm) {
             (Change::Opened(wait), Some(Alarm { since })) => {
                 self.detector.reset();
+                if self.breaker.flows() {
+                    self.decisions.unenforced += 1;
+                } else {
+                    self.decisions.enforced += 1;
+                }
                 (EventKind::Opened { wait, since }, |ledger, since, now| {
                     ledger.broke(since, now)
                 })
@@ -149,6 +156,10 @@ impl Signs {
 
     pub(super) fn reliability(&self, now: Nanos) -> Option<Reliability> {
         self.ledger.as_ref().map(|ledger| ledger.reliability(now))
+    }
+
+    pub(super) const fn decisions(&self) -> Decisions {
+        self.decisions
     }
 
     pub(super) fn episodes(&self) -> Vec<Episode> {

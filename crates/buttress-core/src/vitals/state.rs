@@ -274,6 +274,7 @@ impl State {
             health: signs.health(),
             state: signs.state(),
             counts,
+            decisions: signs.decisions(),
             reliability: signs.reliability(now),
             episodes: signs.episodes(),
         }
