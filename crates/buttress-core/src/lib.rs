@@ -41,6 +41,7 @@ mod endpoint;
 mod enforce;
 mod event;
 mod health;
+mod locate;
 mod outcome;
 mod permit;
 mod policy_error;

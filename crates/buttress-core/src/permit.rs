@@ -1,6 +1,6 @@
 //! The plain data inside an attempt.
 
-use crate::Nanos;
+use crate::{Nanos, stats::Note};
 
 /// Permission for one attempt: when it began, under which generation of the breaker, and whether it is a probe.
 ///
@@ -20,11 +20,8 @@ pub(crate) struct Seat {
     pub(crate) lane: u8,
     /// Which place among the calls under way, if one was free.
     pub(crate) place: Option<u8>,
-    /// Which call of its lane.
-    pub(crate) number: u32,
-    /// What kind of call, by number of its name; 0 where nobody said.
-    pub(crate) route: u8,
-    pub(crate) method: u8,
+    /// What is known of it.
+    pub(crate) note: Note,
 }
 
 impl Permit {

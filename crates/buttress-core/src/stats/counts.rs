@@ -105,9 +105,9 @@ const SLOTS: usize = FAILURE + Cause::ALL.len();
 
 /// The counters of one lane.
 #[derive(Debug)]
-pub(crate) struct Tally([AtomicU64; SLOTS]);
+pub(crate) struct Counters([AtomicU64; SLOTS]);
 
-impl Tally {
+impl Counters {
     pub(crate) fn new() -> Self {
         Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
@@ -149,8 +149,8 @@ impl Tally {
 }
 
 impl Counts {
-    pub(crate) fn sum(tallies: &[&Tally]) -> Self {
-        let sum = |slot: usize| tallies.iter().map(|tally| tally.read(slot)).sum();
+    pub(crate) fn sum(counters: &[&Counters]) -> Self {
+        let sum = |slot: usize| counters.iter().map(|tally| tally.read(slot)).sum();
         Self {
             // Read before what is started, which is then never less than what has ended.
             failures: Causes(std::array::from_fn(|cause| sum(FAILURE + cause))),

@@ -2,7 +2,7 @@
 
 use crate::{
     Nanos,
-    sync::{AtomicU64, Ordering},
+    sync::{AtomicU32, AtomicU64, Ordering},
 };
 
 /// Calls under way that one lane remembers. More are counted when they end, as calls always were.
@@ -15,7 +15,34 @@ const TRIES: usize = 3;
 
 /// The starts of calls under way. A place is taken when a call begins and left when it ends.
 #[derive(Debug)]
-pub(crate) struct Flights([AtomicU64; PLACES]);
+pub(crate) struct Flights {
+    places: [AtomicU64; PLACES],
+    notes: [AtomicU32; PLACES],
+}
+
+/// What is known of a call under way, for its record if it is never answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Note {
+    /// Which call of its lane, in its lower half.
+    pub(crate) number: u16,
+    /// What kind of call, by number of its name; 0 where nobody said.
+    pub(crate) route: u8,
+    pub(crate) method: u8,
+}
+
+impl Note {
+    const fn pack(self) -> u32 {
+        (self.number as u32) << 16 | (self.route as u32) << 8 | self.method as u32
+    }
+
+    const fn unpack(word: u32) -> Self {
+        Self {
+            number: (word >> 16) as u16,
+            route: (word >> 8) as u8,
+            method: word as u8,
+        }
+    }
+}
 
 /// The start of a call, and whether it was found overdue; zero is an empty place.
 #[derive(Clone, Copy)]
@@ -43,39 +70,52 @@ impl Stamp {
 
 impl Flights {
     pub(crate) fn new() -> Self {
-        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+        Self {
+            places: std::array::from_fn(|_| AtomicU64::new(0)),
+            notes: std::array::from_fn(|_| AtomicU32::new(0)),
+        }
     }
 
     /// Takes a place for the `number`th call of this lane. `None` when those tried are taken.
     pub(crate) fn board(&self, number: u64, started: Nanos) -> Option<u8> {
-        (number..number.saturating_add(TRIES as u64)).find_map(|number| {
+        let place = (number..number.saturating_add(TRIES as u64)).find_map(|number| {
             let place = number as usize % PLACES;
-            // Relaxed: the start is all there is to see; whoever finds it a moment later looks again.
-            self.0[place]
-                .compare_exchange(
-                    0,
-                    Stamp::of(started).0,
-                    Ordering::Relaxed,
-                    Ordering::Relaxed,
-                )
+            let stamp = Stamp::of(started).0;
+            // SeqCst: a call that takes its place and finds nobody looking is found by whoever stops looking; see
+            // `State::watch`.
+            self.places[place]
+                .compare_exchange(0, stamp, Ordering::SeqCst, Ordering::Relaxed)
                 .is_ok()
                 .then_some(place as u8)
-        })
+        })?;
+        let note = Note {
+            number: number as u16,
+            ..Note::default()
+        };
+        self.note(place, note);
+        Some(place)
+    }
+
+    /// Says what kind of call holds a place.
+    pub(crate) fn note(&self, place: u8, note: Note) {
+        // Relaxed: whoever reads it a moment too early takes the call for one of no kind.
+        self.notes[usize::from(place) % PLACES].store(note.pack(), Ordering::Relaxed);
     }
 
     /// Leaves a place. Was the call found overdue while it held it?
     pub(crate) fn leave(&self, place: u8) -> bool {
         // Relaxed, and atomic with `find`: each call is found before it leaves, or never.
-        self.0
+        self.places
             .get(usize::from(place))
             .is_some_and(|place| Stamp(place.swap(0, Ordering::Relaxed)).is_overdue())
     }
 
     /// Finds every call begun at `limit` or before that was not found yet, once. Gives the start of the oldest younger one.
-    pub(crate) fn find(&self, limit: Nanos, mut overdue: impl FnMut(Nanos)) -> Option<Nanos> {
+    pub(crate) fn find(&self, limit: Nanos, mut overdue: impl FnMut(Nanos, Note)) -> Option<Nanos> {
         let mut oldest = None;
-        for place in &self.0 {
-            let seen = Stamp(place.load(Ordering::Relaxed));
+        for (place, note) in self.places.iter().zip(&self.notes) {
+            // SeqCst: see `board`.
+            let seen = Stamp(place.load(Ordering::SeqCst));
             if seen.0 == 0 || seen.is_overdue() {
                 continue;
             }
@@ -90,7 +130,7 @@ impl Flights {
                 Ordering::Relaxed,
             );
             if found.is_ok() {
-                overdue(seen.started());
+                overdue(seen.started(), Note::unpack(note.load(Ordering::Relaxed)));
             }
         }
         oldest
@@ -103,7 +143,9 @@ mod tests {
 
     fn found(flights: &Flights, limit: u64) -> (Vec<u64>, Option<u64>) {
         let mut starts = Vec::new();
-        let oldest = flights.find(Nanos::new(limit), |started| starts.push(started.as_u64()));
+        let oldest = flights.find(Nanos::new(limit), |started, _| {
+            starts.push(started.as_u64())
+        });
         (starts, oldest.map(Nanos::as_u64))
     }
 
@@ -139,6 +181,19 @@ mod tests {
         assert_eq!(places.iter().flatten().count(), PLACES);
         assert_eq!(found(&flights, u64::MAX).0.len(), PLACES);
         assert!(!flights.leave(u8::MAX));
+    }
+
+    #[test]
+    fn a_call_is_found_with_what_is_known_of_it() {
+        let flights = Flights::new();
+        let place = flights.board(70_000, Nanos::new(1)).unwrap();
+        let note = Note {
+            number: 70_000_u64 as u16,
+            route: 3,
+            method: 200,
+        };
+        flights.note(place, note);
+        flights.find(Nanos::new(1), |_, found| assert_eq!(found, note));
     }
 
     #[test]

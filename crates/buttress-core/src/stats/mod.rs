@@ -6,13 +6,15 @@ mod episode;
 mod flights;
 mod latency;
 mod ledger;
+mod recorder;
 mod reliability;
 
-pub(crate) use counts::Tally;
+pub(crate) use counts::Counters;
 pub use counts::{Causes, Counts};
 pub use decisions::Decisions;
 pub use episode::Episode;
-pub(crate) use flights::Flights;
+pub(crate) use flights::{Flights, Note};
 pub(crate) use latency::{BUCKETS, Latency, ceiling};
 pub(crate) use ledger::Ledger;
+pub(crate) use recorder::Recorder;
 pub use reliability::Reliability;

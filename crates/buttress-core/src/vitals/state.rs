@@ -11,7 +11,8 @@ use crate::{
     Cause, Counts, Endpoint, Event, EventKind, Labels, Nanos, Outcome, Permit, Refusal, Sign,
     Snapshot,
     destination::Shared,
-    stats::Latency,
+    locate::{Call, Ending, Record},
+    stats::{Latency, Note},
     sync::{Arc, AtomicU64, Mutex, Ordering, lock},
 };
 
@@ -75,7 +76,7 @@ impl State {
                 ..permit
             }),
             Err(retry_after) => {
-                shard.tally.rejected();
+                shard.counters.rejected();
                 Err(Refusal::Open { retry_after })
             }
         }
@@ -85,22 +86,32 @@ impl State {
         if !self.destination.rules.parts.health {
             return;
         }
-        if let Some(route) = labels.route {
-            permit.seat.route = self.destination.names().number(route);
+        let number =
+            |name: Option<&str>| name.map_or(0, |name| self.destination.names().number(name));
+        let (route, method) = (number(labels.route), number(labels.method));
+        if (route, method) == (0, 0) {
+            return;
         }
-        if let Some(method) = labels.method {
-            permit.seat.method = self.destination.names().number(method);
+        let seat = &mut permit.seat;
+        (seat.note.route, seat.note.method) = (route, method);
+        if let Some(place) = seat.place {
+            self.shard(usize::from(seat.lane))
+                .flights
+                .note(place, seat.note);
         }
     }
 
     /// The whole life of a fact: count, judge, act, tell.
     pub(super) fn record(&self, shard: &Shard, permit: Permit, now: Nanos, outcome: Outcome) {
-        shard.tally.finished(outcome);
+        shard.counters.finished(outcome);
         let found = permit
             .seat
             .place
             .is_some_and(|place| shard.flights.leave(place));
         let fact = self.weigh(&permit, now, outcome, found);
+        if !found {
+            self.write(shard, permit.started, permit.seat.note, fact);
+        }
         let word = self.word();
         if outcome.sign() == Sign::Good
             && (found || fact != outcome || permit.generation != word.generation())
@@ -120,6 +131,23 @@ impl State {
         }
         let change = self.update(|signs| signs.take(&permit, now, fact, self.good()));
         self.tell(now, change);
+    }
+
+    /// Keeps the call, for whoever wants to know where a fault lies.
+    fn write(&self, shard: &Shard, started: Nanos, note: Note, fact: Outcome) {
+        if !self.destination.rules.parts.health {
+            return;
+        }
+        let Some(ending) = Ending::of(fact) else {
+            return;
+        };
+        let call = Call {
+            started: Call::millis(started),
+            ending,
+            route: note.route,
+            method: note.method,
+        };
+        shard.recorder().write(note.number, Record::pack(call));
     }
 
     /// What a call's end says about the endpoint, its age considered, and our own pauses.
@@ -236,7 +264,8 @@ impl State {
 
     fn find_overdue(&self, limit: Nanos, now: Nanos) {
         for shard in self.shards.iter() {
-            shard.flights.find(limit, |started| {
+            shard.flights.find(limit, |started, note| {
+                self.write(shard, started, note, Outcome::Late);
                 let word = self.word();
                 if word.flows() && word.calm() {
                     let change = self.update(|signs| signs.overdue(started, now, self.good()));
@@ -251,7 +280,7 @@ impl State {
         let starts = self
             .shards
             .iter()
-            .filter_map(|shard| shard.flights.find(Nanos::ZERO, |_| {}));
+            .filter_map(|shard| shard.flights.find(Nanos::ZERO, |_, _| {}));
         starts.min().map(|start| start.min(now))
     }
 
@@ -264,8 +293,8 @@ impl State {
     }
 
     pub(super) fn snapshot(&self, now: Nanos) -> Snapshot {
-        let tallies: Vec<_> = self.shards.iter().map(|shard| &shard.tally).collect();
-        let counts = Counts::sum(&tallies);
+        let counters: Vec<_> = self.shards.iter().map(|shard| &shard.counters).collect();
+        let counts = Counts::sum(&counters);
         let mut signs = lock(&self.signs);
         signs.settle(self.good());
         Snapshot {
@@ -282,7 +311,7 @@ impl State {
 
     /// Calls that ended as a sign of health.
     fn good(&self) -> u64 {
-        let good: u64 = self.shards.iter().map(|shard| shard.tally.good()).sum();
+        let good: u64 = self.shards.iter().map(|shard| shard.counters.good()).sum();
         good.saturating_sub(self.discounted.load(Ordering::Relaxed))
     }
 
