@@ -91,6 +91,10 @@ impl Endpoint {
         self
     }
 
+    pub(crate) const fn tier(&self) -> u32 {
+        self.priority
+    }
+
     /// Its address, as given. Two endpoints with one address are one endpoint.
     #[must_use]
     pub fn address(&self) -> &str {

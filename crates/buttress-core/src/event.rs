@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, fmt, time::Duration};
 
 use crate::{
-    Nanos,
+    Hold, Nanos,
     sync::{Arc, Mutex, lock},
 };
 
@@ -31,6 +31,8 @@ pub enum EventKind {
         /// When the trouble began, as far as the evidence tells.
         since: Nanos,
     },
+    /// There is enough evidence against it, and it is not acted on.
+    Held(Hold),
     /// A probe failed: calls stay stopped for `wait` more.
     Reopened {
         /// Until the next probe.
@@ -49,6 +51,12 @@ impl fmt::Display for EventKind {
         match self {
             Self::Opened { wait, .. } if wait.is_zero() => f.write_str("down"),
             Self::Opened { wait, .. } => write!(f, "down, stopped for {wait:.1?}"),
+            Self::Held(Hold::Ourselves) => f.write_str("looks ill, but we were asleep"),
+            Self::Held(Hold::CommonCause) => {
+                f.write_str("ill with most of its set: a common cause, nobody is ejected")
+            }
+            Self::Held(Hold::Peers) => f.write_str("ill, but no more than its peers"),
+            Self::Held(Hold::Cap) => f.write_str("ill, but as many of its set are out as may be"),
             Self::Reopened { wait } => write!(f, "probe failed, stopped for {wait:.1?} more"),
             Self::Probing => f.write_str("probing"),
             Self::FirstGood => f.write_str("first good probe"),

@@ -1,16 +1,20 @@
 //! What the endpoints of one destination share.
 
+mod jury;
 mod learn;
 mod names;
 mod norm;
+mod scene;
 
 use std::{sync::OnceLock, time::Duration};
 
 use crate::{
-    Endpoint, Host, Nanos, Rules, Vitals,
+    Endpoint, Host, Nanos, Registry, Rules, Vitals,
     sync::{Arc, Mutex, Weak, lock},
     vitals::VitalState,
 };
+pub use jury::Hold;
+pub(crate) use jury::Ruling;
 use learn::Learn;
 use names::Names;
 pub(crate) use norm::Norm;
@@ -30,6 +34,8 @@ pub(crate) struct Shared {
     /// Made for the first call that has a label.
     names: OnceLock<Names>,
     members: Mutex<Vec<Weak<VitalState>>>,
+    /// The priorities of those that are out.
+    out: Mutex<Vec<u32>>,
     learn: Mutex<Learn>,
 }
 
@@ -37,6 +43,13 @@ impl Shared {
     /// What calls are labelled with, by number.
     pub(crate) fn names(&self) -> &Names {
         self.names.get_or_init(Names::new)
+    }
+
+    fn members(&self) -> Vec<Arc<VitalState>> {
+        lock(&self.members)
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect()
     }
 }
 
@@ -51,6 +64,7 @@ impl Destination {
             norm: Norm::new(rules),
             names: OnceLock::new(),
             members: Mutex::default(),
+            out: Mutex::default(),
             learn: Mutex::new(Learn::new()),
         }))
     }
@@ -75,7 +89,7 @@ impl Destination {
     pub fn tick(&self, now: Nanos) -> Option<Nanos> {
         let shared = &self.0;
         shared.norm.notice(now);
-        let members = self.members();
+        let members = shared.members();
         if let Some(age) = lock(&shared.learn).observe(&members, now, &shared.rules) {
             shared.norm.set_age(age);
         }
@@ -94,6 +108,12 @@ impl Destination {
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
         Some(self.0.norm.age()).filter(|age| *age < Duration::MAX)
+    }
+
+    /// Where it is seen, and who is told of changes.
+    #[must_use]
+    pub fn registry(&self) -> Registry {
+        self.0.host.registry.clone()
     }
 
     pub(crate) fn of(shared: &Arc<Shared>) -> Self {
@@ -118,13 +138,6 @@ impl Destination {
     /// Nobody looks after it any more.
     pub fn release(&self) {
         self.0.norm.release();
-    }
-
-    fn members(&self) -> Vec<Arc<VitalState>> {
-        lock(&self.0.members)
-            .iter()
-            .filter_map(Weak::upgrade)
-            .collect()
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    BreakerPolicy, Clock, Enforce, Events, HealthPolicy, PolicyError, Ratio, Registry,
-    print_duration, sync::Arc,
+    BreakerPolicy, Clock, EjectionPolicy, Enforce, Events, HealthPolicy, PolicyError, Ratio,
+    Registry, print_duration, sync::Arc,
 };
 
 /// By which rules an endpoint is watched.
@@ -21,6 +21,8 @@ pub struct Rules {
     pub timeout: Option<Duration>,
     /// What is done about it.
     pub breaker: BreakerPolicy,
+    /// How many endpoints of a set may be out at once.
+    pub ejection: EjectionPolicy,
     /// How many of its alarms are acted on.
     pub enforce: Enforce,
     /// Which parts are at work.
@@ -35,6 +37,7 @@ impl Default for Rules {
             false_alarm_every: Duration::from_secs(30 * 24 * 60 * 60),
             timeout: None,
             breaker: BreakerPolicy::new(),
+            ejection: EjectionPolicy::new(),
             enforce: Enforce::ON,
             parts: Parts::default(),
         }
@@ -50,6 +53,7 @@ impl Rules {
     pub fn check(&self) -> Result<(), PolicyError> {
         self.health.check()?;
         self.breaker.check()?;
+        self.ejection.check()?;
         check_tolerable(self.tolerable)?;
         check_period(self.false_alarm_every)
     }

@@ -6,9 +6,13 @@ use super::{Rules, word::Word};
 use crate::{
     Cause, Decisions, Episode, EventKind, Health, Nanos, Outcome, Permit, Reliability, State,
     breaker::{Breaker, Change},
+    destination::{Hold, Ruling},
     health::{Alarm, Detector, Fact},
     stats::Ledger,
 };
+
+/// How long a ruling that nothing is to be done stands.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Signs {
@@ -19,8 +23,16 @@ pub(super) struct Signs {
     /// How many signs of health the judge has been told of.
     settled: u64,
     decisions: Decisions,
+    /// Why alarms are not acted on, while they are not, and until when nobody is asked again.
+    held: Option<(Hold, Nanos)>,
     /// When calls last began to flow: those begun before are of another time.
     flowing: Nanos,
+}
+
+/// What became of a fact that may have been an alarm.
+enum Heard {
+    Act(Option<Alarm>),
+    Held(Option<EventKind>),
 }
 
 impl Signs {
@@ -31,6 +43,7 @@ impl Signs {
             ledger: rules.parts.stats.then(|| Ledger::new(now)),
             settled: 0,
             decisions: Decisions::default(),
+            held: None,
             flowing: Nanos::ZERO,
         }
     }
@@ -47,10 +60,11 @@ impl Signs {
             self.detector.passed(good - self.settled);
             self.settled = good;
         }
-        if let Some(ledger) = &mut self.ledger
-            && self.detector.calm()
-        {
-            ledger.calm();
+        if self.detector.calm() {
+            self.held = None;
+            if let Some(ledger) = &mut self.ledger {
+                ledger.calm();
+            }
         }
     }
 
@@ -61,6 +75,7 @@ impl Signs {
         now: Nanos,
         outcome: Outcome,
         good: u64,
+        rule: impl FnOnce(&Alarm) -> Ruling,
     ) -> Option<EventKind> {
         let judged = permit.generation == self.breaker.generation() && !self.breaker.is_down();
         if judged {
@@ -75,6 +90,10 @@ impl Signs {
             outcome,
         };
         let alarm = judged.then(|| self.detector.record(&fact)).flatten();
+        let alarm = match self.hear(alarm, now, rule) {
+            Heard::Held(told) => return told,
+            Heard::Act(alarm) => alarm,
+        };
         let change = self
             .breaker
             .follow(*permit, now, outcome.sign(), alarm.is_some())?;
@@ -83,7 +102,13 @@ impl Signs {
     }
 
     /// A call begun at `started` has grown too old, and is still under way.
-    pub(super) fn overdue(&mut self, started: Nanos, now: Nanos, good: u64) -> Option<EventKind> {
+    pub(super) fn overdue(
+        &mut self,
+        started: Nanos,
+        now: Nanos,
+        good: u64,
+        rule: impl FnOnce(&Alarm) -> Ruling,
+    ) -> Option<EventKind> {
         if self.breaker.is_down() || started < self.flowing {
             return None;
         }
@@ -94,8 +119,56 @@ impl Signs {
         };
         self.settle(good);
         let alarm = self.detector.record(&fact)?;
-        let change = self.breaker.alarmed(now)?;
-        Some(self.account(change, now, Some(alarm)))
+        self.accuse(alarm, now, rule)
+    }
+
+    /// There is enough evidence since `alarm`, though no call has ended.
+    pub(super) fn accuse(
+        &mut self,
+        alarm: Alarm,
+        now: Nanos,
+        rule: impl FnOnce(&Alarm) -> Ruling,
+    ) -> Option<EventKind> {
+        match self.hear(Some(alarm), now, rule) {
+            Heard::Held(told) => told,
+            Heard::Act(alarm) => {
+                let change = self.breaker.alarmed(now)?;
+                Some(self.account(change, now, alarm))
+            }
+        }
+    }
+
+    /// Is an alarm acted on?
+    fn hear(
+        &mut self,
+        alarm: Option<Alarm>,
+        now: Nanos,
+        rule: impl FnOnce(&Alarm) -> Ruling,
+    ) -> Heard {
+        let Some(alarm) = alarm else {
+            return Heard::Act(None);
+        };
+        if self.held.is_some_and(|(_, until)| now < until) {
+            return Heard::Held(None);
+        }
+        let Ruling::Hold(why) = rule(&alarm) else {
+            self.held = None;
+            return Heard::Act(Some(alarm));
+        };
+        if why == Hold::Ourselves {
+            self.detector.reset();
+        }
+        let told = self.held.is_none_or(|(before, _)| before != why);
+        self.held = Some((why, now.after(ASK_AGAIN)));
+        if !told {
+            return Heard::Held(None);
+        }
+        if why == Hold::Cap {
+            self.decisions.overflow += 1;
+        } else {
+            self.decisions.held += 1;
+        }
+        Heard::Held(Some(EventKind::Held(why)))
     }
 
     /// A call was lost to `cause`: it belongs to the outage under way, or to the next one.
@@ -144,6 +217,11 @@ impl Signs {
             (false, false) => Health::Suspect,
             (false, true) => Health::Healthy,
         }
+    }
+
+    /// Is it counted among those of its set that are out?
+    pub(super) const fn is_out(&self) -> bool {
+        self.breaker.is_down()
     }
 
     pub(super) const fn state(&self) -> State {

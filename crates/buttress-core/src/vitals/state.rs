@@ -11,6 +11,7 @@ use crate::{
     Cause, Counts, Endpoint, Event, EventKind, Labels, Nanos, Outcome, Permit, Refusal, Sign,
     Snapshot,
     destination::Shared,
+    health::Alarm,
     locate::{Call, Ending, Record},
     stats::{Latency, Note},
     sync::{Arc, AtomicU64, Mutex, Ordering, lock},
@@ -129,7 +130,8 @@ impl State {
         if word.unmoved_by(fact.sign(), &permit) {
             return;
         }
-        let change = self.update(|signs| signs.take(&permit, now, fact, self.good()));
+        let rule = |alarm: &Alarm| self.destination.rule(self, alarm, now);
+        let change = self.update(|signs| signs.take(&permit, now, fact, self.good(), rule));
         self.tell(now, change);
     }
 
@@ -268,7 +270,11 @@ impl State {
                 self.write(shard, started, note, Outcome::Late);
                 let word = self.word();
                 if word.flows() && word.calm() {
-                    let change = self.update(|signs| signs.overdue(started, now, self.good()));
+                    let rule = |alarm: &Alarm| self.destination.rule(self, alarm, now);
+                    // What it waited for us before our pause ended is not held against it.
+                    let started = started.max(self.destination.norm.resumed());
+                    let change =
+                        self.update(|signs| signs.overdue(started, now, self.good(), rule));
                     self.tell(now, change);
                 }
             });
@@ -330,8 +336,18 @@ impl State {
         result
     }
 
+    /// It is no longer one of those that are out.
+    fn left(&self) {
+        if let Some(endpoint) = &self.endpoint {
+            self.destination.back(endpoint.tier());
+        }
+    }
+
     fn tell(&self, at: Nanos, change: Option<EventKind>) {
         let Some(kind) = change else { return };
+        if kind == EventKind::Closed {
+            self.left();
+        }
         self.destination.host.registry.events().tell(Event {
             at,
             policy: Arc::clone(&self.destination.name),
@@ -340,9 +356,26 @@ impl State {
         });
     }
 
+    pub(crate) const fn endpoint(&self) -> Option<&Endpoint> {
+        self.endpoint.as_ref()
+    }
+
+    /// The last calls.
+    pub(crate) fn recorded(&self) -> impl Iterator<Item = Call> + '_ {
+        self.shards.iter().flat_map(Shard::recorded)
+    }
+
     fn address(&self) -> Option<Arc<str>> {
         self.endpoint
             .as_ref()
             .map(|endpoint| Arc::clone(endpoint.shared_address()))
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        if lock(&self.signs).is_out() {
+            self.left();
+        }
     }
 }

@@ -1,0 +1,161 @@
+use std::{sync::Arc, time::Duration};
+
+use super::*;
+use crate::{
+    Cause, Clock, Destination, Endpoint, EventKind, Events, HealthPolicy, Host, Outcome, Registry,
+    Rules, State, Vitals,
+};
+
+const FAILED: Outcome = Outcome::Failure(Cause::Error);
+
+fn at(millis: u64) -> Nanos {
+    Nanos::ZERO.after(Duration::from_millis(millis))
+}
+
+/// A set of so many, each down after five failures in a row.
+fn set(priorities: &[u32]) -> (Destination, Vec<Vitals>) {
+    let rules = Rules {
+        health: HealthPolicy::consecutive(5),
+        ..Rules::default()
+    };
+    let host = Host {
+        registry: Registry::new(Arc::new(Events::new(100, |_| {}))),
+        ..Host::new(Clock(|| Nanos::ZERO))
+    };
+    let destination = Destination::new("set", &rules, &host);
+    let endpoints = priorities.iter().enumerate().map(|(index, priority)| {
+        let endpoint = Endpoint::new(format!("10.0.0.{}:80", index + 1)).unwrap();
+        destination.endpoint(endpoint.priority(*priority))
+    });
+    let endpoints = endpoints.collect();
+    (destination, endpoints)
+}
+
+fn call(vitals: &Vitals, millis: u64, outcome: Outcome) {
+    if let Ok(permit) = vitals.permit(at(millis)) {
+        vitals.record(permit, at(millis + 1), outcome);
+    }
+}
+
+fn states(set: &[Vitals]) -> Vec<State> {
+    set.iter().map(Vitals::state).collect()
+}
+
+fn held(set: &[Vitals]) -> Vec<Hold> {
+    let registry = set[0].destination().registry();
+    let told = registry.events().since(0).events;
+    told.iter()
+        .filter_map(|event| match event.kind {
+            EventKind::Held(why) => Some(why),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn one_that_fails_while_its_peers_are_well_is_out() {
+    let (_, set) = set(&[0, 0]);
+    for millis in 0..10 {
+        call(&set[0], millis, FAILED);
+        call(&set[1], millis, Outcome::Success);
+    }
+    assert_eq!(states(&set), [State::Open, State::Closed]);
+}
+
+#[test]
+fn a_whole_set_that_fails_is_a_common_cause_said_once_and_emptied_of_nobody() {
+    let (_, set) = set(&[0, 0, 0]);
+    for millis in 0..200 {
+        for endpoint in &set {
+            call(endpoint, millis, FAILED);
+        }
+    }
+    assert_eq!(states(&set), [State::Closed; 3]);
+    assert_eq!(held(&set), [Hold::CommonCause; 3], "once each");
+    assert!(
+        set.iter()
+            .all(|vitals| vitals.snapshot(at(200)).decisions.held == 1)
+    );
+}
+
+#[test]
+fn never_more_are_out_than_may_be() {
+    for members in 2..=6 {
+        let (_, set) = set(&vec![0; members]);
+        // One after another fails, each while those that remain are well.
+        for sick in 0..members {
+            for millis in 0..10 {
+                let now = 100 * sick as u64 + millis;
+                for (index, endpoint) in set.iter().enumerate() {
+                    call(
+                        endpoint,
+                        now,
+                        if index == sick {
+                            FAILED
+                        } else {
+                            Outcome::Success
+                        },
+                    );
+                }
+            }
+        }
+        let out = states(&set)
+            .iter()
+            .filter(|state| **state != State::Closed)
+            .count();
+        assert_eq!(out, (members / 2).max(1), "of {members}");
+        assert_eq!(held(&set).first(), Some(&Hold::Cap));
+    }
+}
+
+#[test]
+fn a_primary_may_go_while_its_standby_is_there_and_not_the_standby_too() {
+    let (_, set) = set(&[0, 1]);
+    for (sick, well) in [(0, 1), (1, 0)] {
+        for millis in 0..10 {
+            call(&set[sick], 100 * sick as u64 + millis, FAILED);
+            call(&set[well], 100 * sick as u64 + millis, Outcome::Success);
+        }
+    }
+    assert_eq!(states(&set), [State::Open, State::Closed]);
+}
+
+#[test]
+fn one_that_was_out_and_is_back_or_gone_makes_room() {
+    let (destination, mut set) = set(&[0, 0]);
+    let fail = |set: &[Vitals], sick: usize, from: u64| {
+        for millis in from..from + 10 {
+            for (index, endpoint) in set.iter().enumerate() {
+                call(
+                    endpoint,
+                    millis,
+                    if index == sick {
+                        FAILED
+                    } else {
+                        Outcome::Success
+                    },
+                );
+            }
+        }
+    };
+    fail(&set, 0, 0);
+    assert_eq!(states(&set), [State::Open, State::Closed]);
+    // It recovers by its probes; then the other may go.
+    (0..40).for_each(|step| call(&set[0], 2_000 + 100 * step, Outcome::Success));
+    assert_eq!(states(&set), [State::Closed, State::Closed]);
+    fail(&set, 1, 10_000);
+    assert_eq!(states(&set), [State::Closed, State::Open]);
+    // The one that is out leaves the set for good, and another comes.
+    set.truncate(1);
+    set.push(destination.endpoint(Endpoint::new("10.0.0.9:80").unwrap()));
+    fail(&set, 1, 20_000);
+    assert_eq!(states(&set), [State::Closed, State::Open]);
+}
+
+#[test]
+fn a_lone_service_may_always_open() {
+    let destination = set(&[]).0;
+    let vitals = destination.alone();
+    (0..5).for_each(|millis| call(&vitals, millis, FAILED));
+    assert_eq!(vitals.state(), State::Open);
+}
