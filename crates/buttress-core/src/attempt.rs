@@ -39,7 +39,7 @@ impl Attempt {
     /// calling [`Destination::tick`] until that gives no time, and [`Destination::release`] if it must stop earlier.
     #[must_use]
     pub fn unattended(&self) -> Option<Destination> {
-        self.lane.unattended(self.permit.started())
+        self.lane.unattended()
     }
 
     /// Ends it. Reads the clock, and gives back the time it read.

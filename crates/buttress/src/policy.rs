@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use buttress_core::{
-    BreakerPolicy, Enforce, HealthPolicy, Parts, PolicyError, Ratio, Redundancy, Rules,
-    print_duration,
+    BreakerPolicy, EjectionPolicy, Enforce, HealthPolicy, Parts, PolicyError, Ratio, Redundancy,
+    Rules, print_duration,
 };
 
 /// The longest time a policy may name: one day.
@@ -20,7 +20,8 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// | `tolerable` | 1 % | failed calls that are no reason to act |
 /// | `false_alarm_every` | 30 days | how seldom a healthy destination may be taken for ill, all its endpoints together |
 /// | `extra_load` | 10 % | extra sends allowed, of all requests, plus a reserve of 10 |
-/// | `health` | 5 failures in a row | when an endpoint counts as down |
+/// | `health` | derived from `tolerable` and `false_alarm_every` | when an endpoint counts as down |
+/// | `ejection` | half of a priority, one always stays | how many endpoints of a set may be out at once |
 /// | `enforce` | on | whether alarms are acted on, or only noted down |
 /// | `breaker` | 0.5 s, doubling to 5 s; 3 good probes | how long to leave it alone, and how it comes back |
 ///
@@ -65,6 +66,7 @@ pub struct Policy {
     redundancy: Redundancy,
     extra_load: Ratio,
     health: HealthPolicy,
+    ejection: EjectionPolicy,
     enforce: Enforce,
     breaker: BreakerPolicy,
 }
@@ -81,6 +83,7 @@ impl Policy {
             redundancy: Redundancy::None,
             extra_load: Ratio::percent(10),
             health: HealthPolicy::default(),
+            ejection: EjectionPolicy::new(),
             enforce: Enforce::ON,
             breaker: BreakerPolicy::new(),
         }
@@ -111,6 +114,13 @@ impl Policy {
     #[must_use]
     pub const fn false_alarm_every(mut self, span: Duration) -> Self {
         self.false_alarm_every = span;
+        self
+    }
+
+    /// Sets how many endpoints of a set may be out at once.
+    #[must_use]
+    pub const fn ejection(mut self, ejection: EjectionPolicy) -> Self {
+        self.ejection = ejection;
         self
     }
 
@@ -185,6 +195,7 @@ impl Policy {
             health: self.health,
             tolerable: self.tolerable,
             false_alarm_every: self.false_alarm_every,
+            ejection: self.ejection,
             enforce: self.enforce,
             timeout: self.limits().attempt,
             breaker: self.breaker,

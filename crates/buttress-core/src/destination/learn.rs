@@ -1,4 +1,4 @@
-//! Learning how long healthy calls take.
+//! Learning what is normal: how long healthy calls take, how often they fail, how many there are.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{
 
 /// How often what was observed is taken in. It is believed one period later: by then an illness that began meanwhile
 /// has shown itself, and its calls are not taken for the norm.
-const PERIOD: Duration = Duration::from_secs(1);
+pub(crate) const PERIOD: Duration = Duration::from_secs(1);
 
 /// What is remembered halves in this many periods, so that the norm follows the day and not the minute.
 const HALF_LIFE: f64 = 300.0;
@@ -22,49 +22,160 @@ const QUANTILE: f64 = 0.999;
 /// Calls before the quantile is known: below this, fewer than three of them lie beyond it.
 const ENOUGH: f64 = 3_000.0;
 
+/// Members observed in one period. Of larger sets each has its turn: what it counted meanwhile is not lost.
+const AT_ONCE: usize = 256;
+
+/// A rate of calls is known once it was watched for so long.
+const RATE_KNOWN: f64 = 10.0;
+
 #[derive(Debug)]
 pub(crate) struct Learn {
     next: Nanos,
+    last: Nanos,
+    /// The first member to be observed next.
+    turn: usize,
     /// Weighted counts by bucket.
     known: Box<[f64]>,
     /// The last period's, not yet believed.
     fresh: Box<[u32]>,
+    census: Weighted,
+    fresh_census: Census,
+    /// Calls to all members, whatever their health, and seconds, weighted.
+    calls: f64,
+    seconds: f64,
+}
+
+/// What was learned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Learned {
+    /// The age from which on calls are late, once it is known.
+    pub(crate) age: Option<Duration>,
+    /// The share of calls that fail while all is well, once there were any.
+    pub(crate) base: Option<f64>,
+    /// The share of calls that are late while all is well.
+    pub(crate) late: f64,
+    /// Calls a second to all together, once it is known.
+    pub(crate) rate: Option<f64>,
+}
+
+/// Calls of one endpoint that ended, so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Census {
+    pub(crate) calls: u64,
+    pub(crate) failures: u64,
+    pub(crate) late: u64,
+}
+
+impl Census {
+    pub(crate) const fn since(self, before: Self) -> Self {
+        Self {
+            calls: self.calls.saturating_sub(before.calls),
+            failures: self.failures.saturating_sub(before.failures),
+            late: self.late.saturating_sub(before.late),
+        }
+    }
+
+    const fn add(&mut self, more: Self) {
+        self.calls += more.calls;
+        self.failures += more.failures;
+        self.late += more.late;
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Weighted {
+    calls: f64,
+    failures: f64,
+    late: f64,
 }
 
 impl Learn {
     pub(crate) fn new() -> Self {
         Self {
             next: Nanos::ZERO,
+            last: Nanos::ZERO,
+            turn: 0,
             known: vec![0.0; BUCKETS].into(),
             fresh: vec![0; BUCKETS].into(),
+            census: Weighted::default(),
+            fresh_census: Census::default(),
+            calls: 0.0,
+            seconds: 0.0,
         }
     }
 
-    /// Takes in what the members observed. Gives the age from which on calls are late, when it is to be set.
+    /// Takes in what the members observed, if it is time to.
     pub(crate) fn observe(
         &mut self,
         members: &[Arc<VitalState>],
         now: Nanos,
         rules: &Rules,
-    ) -> Option<Duration> {
+    ) -> Option<Learned> {
+        // A clock that was set back must not stop it for as long.
         if now < self.next && self.next <= now.after(PERIOD) {
             return None;
         }
+        let passed = now.since(self.last).as_secs_f64();
+        let first = self.next == Nanos::ZERO;
         self.next = now.after(PERIOD);
-        let decay = 0.5_f64.powf(1.0 / HALF_LIFE);
-        for (known, fresh) in self.known.iter_mut().zip(&mut self.fresh) {
-            *known = *known * decay + f64::from(std::mem::take(fresh));
-        }
-        for member in members {
-            let well = member.is_well();
+        self.last = now;
+        self.believe();
+        let mut calls = 0;
+        self.turn = if self.turn < members.len() {
+            self.turn
+        } else {
+            0
+        };
+        let turn = members.iter().skip(self.turn).take(AT_ONCE);
+        self.turn += AT_ONCE;
+        for member in turn {
+            let (well, census) = (member.is_well(), member.census_since());
+            calls += census.calls;
             member.drain_latencies(|bucket, count| {
                 if well {
                     self.fresh[bucket] = self.fresh[bucket].saturating_add(count);
                 }
             });
+            if well {
+                self.fresh_census.add(census);
+            }
         }
+        if !first {
+            // The rate of about the last half minute.
+            let left = (-passed / 30.0).exp();
+            self.calls = self.calls * left + calls as f64;
+            self.seconds = self.seconds * left + passed;
+        }
+        Some(self.learned(rules))
+    }
+
+    /// What was fresh a period ago belongs to the known, for nobody has fallen ill since.
+    fn believe(&mut self) {
+        let left = 0.5_f64.powf(1.0 / HALF_LIFE);
+        for (known, fresh) in self.known.iter_mut().zip(&mut self.fresh) {
+            *known = *known * left + f64::from(std::mem::take(fresh));
+        }
+        let fresh = std::mem::take(&mut self.fresh_census);
+        let take = |known: &mut f64, fresh: u64| *known = *known * left + fresh as f64;
+        take(&mut self.census.calls, fresh.calls);
+        take(&mut self.census.failures, fresh.failures);
+        take(&mut self.census.late, fresh.late);
+    }
+
+    fn learned(&self, rules: &Rules) -> Learned {
         let most = rules.timeout.map_or(Duration::MAX, |timeout| timeout / 2);
-        self.quantile().map(|age| age.min(most))
+        let Weighted {
+            calls,
+            failures,
+            late,
+        } = self.census;
+        Learned {
+            age: self.quantile().map(|age| age.min(most)),
+            // Jeffreys' estimate: half a failure before the first call.
+            base: (calls > 0.0).then(|| (failures + 0.5) / (calls + 1.0)),
+            late: if calls > ENOUGH { late / calls } else { 0.0 },
+            rate: (self.seconds >= RATE_KNOWN).then(|| self.calls / self.seconds),
+        }
     }
 
     fn quantile(&self) -> Option<Duration> {

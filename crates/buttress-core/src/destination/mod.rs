@@ -5,19 +5,23 @@ mod learn;
 mod names;
 mod norm;
 mod scene;
+mod vigilance;
 
 use std::{sync::OnceLock, time::Duration};
 
 use crate::{
-    Endpoint, Host, Nanos, Registry, Rules, Vitals,
-    sync::{Arc, Mutex, Weak, lock},
+    Endpoint, HealthPolicy, Host, Nanos, Registry, Rules, Vitals,
+    health::Bank,
+    sync::{Arc, AtomicU64, Mutex, Ordering, Weak, lock},
     vitals::VitalState,
 };
 pub use jury::Hold;
 pub(crate) use jury::Ruling;
+pub(crate) use learn::Census;
 use learn::Learn;
 use names::Names;
 pub(crate) use norm::Norm;
+use vigilance::Vigilance;
 
 /// The endpoints of one set, or one service alone: their rules, and what is learned from all of them together.
 ///
@@ -37,12 +41,53 @@ pub(crate) struct Shared {
     /// The priorities of those that are out.
     out: Mutex<Vec<u32>>,
     learn: Mutex<Learn>,
+    /// When there is something to learn again: a hint beside `learn`, which decides.
+    learn_at: AtomicU64,
+    /// Where thresholds are derived.
+    vigilance: Option<Mutex<Vigilance>>,
 }
 
 impl Shared {
     /// What calls are labelled with, by number.
     pub(crate) fn names(&self) -> &Names {
         self.names.get_or_init(Names::new)
+    }
+
+    /// The thresholds in force.
+    pub(crate) fn bank(&self) -> Bank {
+        match &self.vigilance {
+            Some(vigilance) => lock(vigilance).bank(),
+            None => Bank::design(self.rules.tolerable.as_f64(), 1e8),
+        }
+    }
+
+    /// Learns what there is to learn. One load, most of the time. Nobody may hold an endpoint's lock meanwhile.
+    pub(crate) fn observe(&self, now: Nanos) {
+        // Relaxed: a hint. Beyond a day it was set by a clock that was set back.
+        let at = Nanos::new(self.learn_at.load(Ordering::Relaxed));
+        if now < at && at.since(now) < Duration::from_secs(86_400) {
+            return;
+        }
+        let members = self.members();
+        let Some(learned) = lock(&self.learn).observe(&members, now, &self.rules) else {
+            return;
+        };
+        self.learn_at
+            .store(now.after(learn::PERIOD).as_u64(), Ordering::Relaxed);
+        if let (Some(age), true) = (learned.age, self.rules.parts.health) {
+            self.norm.set_age(age);
+        }
+        if let Some(base) = learned.base {
+            self.norm.set_base(base);
+        }
+        let (Some(vigilance), Some(rate)) = (&self.vigilance, learned.rate) else {
+            return;
+        };
+        let count = members.len().max(1);
+        let bank = lock(vigilance).adapt(rate / count as f64, count, learned.late);
+        if let Some(bank) = bank {
+            members.iter().for_each(|member| member.retarget(bank));
+        }
     }
 
     fn members(&self) -> Vec<Arc<VitalState>> {
@@ -66,6 +111,9 @@ impl Destination {
             members: Mutex::default(),
             out: Mutex::default(),
             learn: Mutex::new(Learn::new()),
+            learn_at: AtomicU64::new(0),
+            vigilance: (rules.health == HealthPolicy::Cusum)
+                .then(|| Mutex::new(Vigilance::new(rules))),
         }))
     }
 
@@ -90,9 +138,7 @@ impl Destination {
         let shared = &self.0;
         shared.norm.notice(now);
         let members = shared.members();
-        if let Some(age) = lock(&shared.learn).observe(&members, now, &shared.rules) {
-            shared.norm.set_age(age);
-        }
+        shared.observe(now);
         let next = now.after(shared.norm.interval());
         if look(&members, now) {
             shared.norm.expect(next);

@@ -27,6 +27,8 @@ pub(crate) struct Norm {
     resumed: AtomicU64,
     /// When our own timer is to fire next.
     expected: AtomicU64,
+    /// The share of calls that fail while all is well, as the bits of a double.
+    base: AtomicU64,
 }
 
 impl Norm {
@@ -39,6 +41,7 @@ impl Norm {
             age: AtomicU64::new(age),
             resumed: AtomicU64::new(0),
             expected: AtomicU64::new(NEVER),
+            base: AtomicU64::new(f64::NAN.to_bits()),
         }
     }
 
@@ -53,6 +56,15 @@ impl Norm {
 
     pub(crate) fn set_age(&self, age: Duration) {
         self.age.store(nanos(age), Ordering::Relaxed);
+    }
+
+    /// The share of calls that fail while all is well, once it is known.
+    pub(crate) fn base(&self) -> Option<f64> {
+        Some(f64::from_bits(self.base.load(Ordering::Relaxed))).filter(|base| !base.is_nan())
+    }
+
+    pub(crate) fn set_base(&self, base: f64) {
+        self.base.store(base.to_bits(), Ordering::Relaxed);
     }
 
     /// When our last pause ended.
@@ -87,17 +99,15 @@ impl Norm {
     }
 
     /// Is there an age to look for, and nobody who does?
-    pub(crate) fn wanted(&self, now: Nanos) -> bool {
-        self.age() < Duration::MAX && self.claim(now.after(self.interval()))
+    pub(crate) fn unattended(&self) -> bool {
+        self.age() < Duration::MAX && self.expected.load(Ordering::SeqCst) == NEVER
     }
 
     /// Is it for the caller to set our timer, first for `next`?
     pub(crate) fn claim(&self, next: Nanos) -> bool {
-        let claim = |next| {
-            self.expected
-                .compare_exchange(NEVER, next, Ordering::SeqCst, Ordering::SeqCst)
-        };
-        self.expected.load(Ordering::SeqCst) == NEVER && claim(next.as_u64()).is_ok()
+        self.expected
+            .compare_exchange(NEVER, next.as_u64(), Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
     }
 
     /// If our own timer should have fired long ago, then we were asleep until now.

@@ -5,6 +5,8 @@ mod cusum;
 
 use crate::{Nanos, Outcome, PolicyError, Sign};
 use consecutive::Consecutive;
+use cusum::Cusum;
+pub(crate) use cusum::{Bank, Ladder, Quiet, Rung};
 
 /// Whether an endpoint is well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,7 +26,7 @@ pub enum Health {
 }
 
 /// The rule by which an endpoint is judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",
     derive(serde::Serialize, serde::Deserialize),
@@ -32,7 +34,11 @@ pub enum Health {
 )]
 #[non_exhaustive]
 pub enum HealthPolicy {
-    /// So many failures in a row, with no success between them. The default, at 5, is Envoy's and Finagle's.
+    /// The default: evidence is summed up (CUSUM), and what is enough follows from two facts of the policy, the tolerable
+    /// failure rate and the false alarms allowed.
+    #[default]
+    Cusum,
+    /// So many failures in a row, with no success between them. Envoy and Finagle use 5.
     Consecutive(u32),
 }
 
@@ -55,20 +61,15 @@ impl HealthPolicy {
                 0,
                 "at least 1 failure",
             )),
-            Self::Consecutive(_) => Ok(()),
+            Self::Cusum | Self::Consecutive(_) => Ok(()),
         }
-    }
-}
-
-impl Default for HealthPolicy {
-    fn default() -> Self {
-        Self::Consecutive(5)
     }
 }
 
 /// A judge at work: the seam behind which every rule stands.
 #[derive(Debug)]
 pub(crate) enum Detector {
+    Cusum(Cusum),
     Consecutive(Consecutive),
 }
 
@@ -97,8 +98,9 @@ pub(crate) struct Alarm {
 }
 
 impl Detector {
-    pub(crate) const fn new(policy: &HealthPolicy) -> Self {
+    pub(crate) fn new(policy: &HealthPolicy, bank: impl FnOnce() -> Bank) -> Self {
         match *policy {
+            HealthPolicy::Cusum => Self::Cusum(Cusum::new(bank())),
             HealthPolicy::Consecutive(threshold) => Self::Consecutive(Consecutive::new(threshold)),
         }
     }
@@ -106,13 +108,15 @@ impl Detector {
     /// Takes one fact into account.
     pub(crate) fn record(&mut self, fact: &Fact) -> Option<Alarm> {
         match self {
+            Self::Cusum(rule) => rule.record(fact),
             Self::Consecutive(rule) => rule.record(fact),
         }
     }
 
     /// That many calls went well since the last fact: the same as a fact for each of them.
-    pub(crate) const fn passed(&mut self, successes: u64) {
+    pub(crate) fn passed(&mut self, successes: u64) {
         match self {
+            Self::Cusum(rule) => rule.passed(successes),
             Self::Consecutive(rule) => rule.passed(successes),
         }
     }
@@ -120,20 +124,29 @@ impl Detector {
     /// Must it hear of every call as it ends? Otherwise it is told how many went well when one has failed.
     pub(crate) const fn eager(&self) -> bool {
         match self {
-            Self::Consecutive(_) => false,
+            Self::Cusum(_) | Self::Consecutive(_) => false,
         }
     }
 
-    /// Does it remember anything that a success would change? While calm, successes need not be recorded.
+    /// Does it remember nothing that a success would change?
     pub(crate) const fn calm(&self) -> bool {
         match self {
+            Self::Cusum(rule) => rule.calm(),
             Self::Consecutive(rule) => rule.calm(),
+        }
+    }
+
+    /// How much evidence is enough from now on, where the rule derives it.
+    pub(crate) fn retarget(&mut self, bank: Bank) {
+        if let Self::Cusum(rule) = self {
+            rule.retarget(bank);
         }
     }
 
     /// Forgets everything.
     pub(crate) const fn reset(&mut self) {
         match self {
+            Self::Cusum(rule) => rule.reset(),
             Self::Consecutive(rule) => rule.reset(),
         }
     }

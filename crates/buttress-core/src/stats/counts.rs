@@ -138,6 +138,11 @@ impl Counters {
         self.read(SUCCESS) + self.read(CALLER_FAULT)
     }
 
+    /// Calls that failed.
+    pub(crate) fn failures(&self) -> u64 {
+        (FAILURE..SLOTS).map(|slot| self.read(slot)).sum()
+    }
+
     fn read(&self, slot: usize) -> u64 {
         self.0[slot].load(Ordering::Relaxed)
     }

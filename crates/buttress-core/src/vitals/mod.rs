@@ -136,12 +136,14 @@ impl Lane {
         self.state.destination.host.clock
     }
 
-    pub(crate) fn unattended(&self, now: Nanos) -> Option<Destination> {
+    pub(crate) fn unattended(&self) -> Option<Destination> {
         let destination = &self.state.destination;
-        destination
-            .norm
-            .wanted(now)
-            .then(|| Destination::of(destination))
+        // The clock is read only by whoever finds nobody at work; when the call began may be long ago.
+        let claimed = destination.norm.unattended()
+            && destination
+                .norm
+                .claim(self.clock().now().after(destination.norm.interval()));
+        claimed.then(|| Destination::of(destination))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     Cause, Decisions, Episode, EventKind, Health, Nanos, Outcome, Permit, Reliability, State,
     breaker::{Breaker, Change},
     destination::{Hold, Ruling},
-    health::{Alarm, Detector, Fact},
+    health::{Alarm, Bank, Detector, Fact},
     stats::Ledger,
 };
 
@@ -36,9 +36,9 @@ enum Heard {
 }
 
 impl Signs {
-    pub(super) fn new(rules: &Rules, now: Nanos, seed: u64) -> Self {
+    pub(super) fn new(rules: &Rules, bank: impl FnOnce() -> Bank, now: Nanos, seed: u64) -> Self {
         Self {
-            detector: Detector::new(&rules.health),
+            detector: Detector::new(&rules.health, bank),
             breaker: Breaker::new(rules.breaker, rules.enforced(), seed),
             ledger: rules.parts.stats.then(|| Ledger::new(now)),
             settled: 0,
@@ -217,6 +217,10 @@ impl Signs {
             (false, false) => Health::Suspect,
             (false, true) => Health::Healthy,
         }
+    }
+
+    pub(super) fn retarget(&mut self, bank: Bank) {
+        self.detector.retarget(bank);
     }
 
     /// Is it counted among those of its set that are out?

@@ -10,10 +10,10 @@ use super::{
 use crate::{
     Cause, Counts, Endpoint, Event, EventKind, Labels, Nanos, Outcome, Permit, Refusal, Sign,
     Snapshot,
-    destination::Shared,
-    health::Alarm,
+    destination::{Census, Shared},
+    health::{Alarm, Bank},
     locate::{Call, Ending, Record},
-    stats::{Latency, Note},
+    stats::{Counters, Latency, Note},
     sync::{Arc, AtomicU64, Mutex, Ordering, lock},
 };
 
@@ -34,12 +34,17 @@ pub(crate) struct State {
     /// Calls that ended well and are no sign of health all the same: too late, or of an older generation.
     discounted: AtomicU64,
     latencies: [OnceLock<Latency>; 2],
+    /// Calls that were evidence for their age.
+    late: AtomicU64,
+    /// What was counted when the destination last asked.
+    asked: Mutex<Census>,
     signs: Mutex<Signs>,
 }
 
 impl State {
     pub(crate) fn new(destination: Arc<Shared>, endpoint: Option<Endpoint>, seed: u64) -> Self {
-        let signs = Signs::new(&destination.rules, destination.host.clock.now(), seed);
+        let now = destination.host.clock.now();
+        let signs = Signs::new(&destination.rules, || destination.bank(), now, seed);
         Self {
             destination,
             endpoint,
@@ -49,6 +54,8 @@ impl State {
             shards: Shards::new(),
             discounted: AtomicU64::new(0),
             latencies: [OnceLock::new(), OnceLock::new()],
+            late: AtomicU64::new(0),
+            asked: Mutex::default(),
             signs: Mutex::new(signs),
         }
     }
@@ -133,6 +140,7 @@ impl State {
         let rule = |alarm: &Alarm| self.destination.rule(self, alarm, now);
         let change = self.update(|signs| signs.take(&permit, now, fact, self.good(), rule));
         self.tell(now, change);
+        self.destination.observe(now);
     }
 
     /// Keeps the call, for whoever wants to know where a fault lies.
@@ -162,6 +170,7 @@ impl State {
         match outcome {
             Outcome::Success | Outcome::CallerFault if !found => {
                 if norm.waited(permit.started, now) >= norm.age() {
+                    self.late.fetch_add(1, Ordering::Relaxed);
                     return Outcome::Late;
                 }
                 if outcome == Outcome::Success {
@@ -201,6 +210,26 @@ impl State {
         let mut signs = lock(&self.signs);
         signs.settle(self.good());
         signs.health() == crate::Health::Healthy
+    }
+
+    /// Calls that ended since this was last asked.
+    pub(crate) fn census_since(&self) -> Census {
+        let sum = |count: fn(&Counters) -> u64| {
+            self.shards.iter().map(|shard| count(&shard.counters)).sum()
+        };
+        let (good, failures): (u64, u64) = (sum(Counters::good), sum(Counters::failures));
+        let census = Census {
+            calls: good + failures,
+            failures,
+            late: self.late.load(Ordering::Relaxed),
+        };
+        let before = std::mem::replace(&mut *lock(&self.asked), census);
+        census.since(before)
+    }
+
+    /// So much evidence is enough from now on.
+    pub(crate) fn retarget(&self, bank: Bank) {
+        lock(&self.signs).retarget(bank);
     }
 
     /// A call has begun: shall somebody look whether one has grown too old?
@@ -268,6 +297,7 @@ impl State {
         for shard in self.shards.iter() {
             shard.flights.find(limit, |started, note| {
                 self.write(shard, started, note, Outcome::Late);
+                self.late.fetch_add(1, Ordering::Relaxed);
                 let word = self.word();
                 if word.flows() && word.calm() {
                     let rule = |alarm: &Alarm| self.destination.rule(self, alarm, now);

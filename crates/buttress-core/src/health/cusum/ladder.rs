@@ -1,6 +1,11 @@
 //! Which bank the traffic asks for.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use super::bank::Bank;
+
+/// Ladders kept: a dozen tolerable rates with their late shares.
+const KEPT: usize = 128;
 
 /// Calls between false alarms for which banks are made: two to the decade. Neighbours differ in delay by a twelfth.
 const TARGETS: [f64; 15] = [
@@ -58,6 +63,22 @@ impl Quiet {
 }
 
 impl Ladder {
+    /// The one for this rate: solved once in a process, for many destinations tolerate the same.
+    pub(crate) fn of(tolerable: f64) -> Arc<Self> {
+        static SOLVED: Mutex<Vec<(u64, Arc<Ladder>)>> = Mutex::new(Vec::new());
+        let mut solved = SOLVED.lock().unwrap_or_else(PoisonError::into_inner);
+        let bits = tolerable.to_bits();
+        if let Some((_, ladder)) = solved.iter().find(|(known, _)| *known == bits) {
+            return Arc::clone(ladder);
+        }
+        let ladder = Arc::new(Self::new(tolerable));
+        if solved.len() == KEPT {
+            solved.remove(0);
+        }
+        solved.push((bits, Arc::clone(&ladder)));
+        ladder
+    }
+
     pub(crate) fn new(tolerable: f64) -> Self {
         Self(Bank::designs(tolerable, TARGETS))
     }

@@ -10,9 +10,10 @@ mod solve;
 
 use super::{Alarm, Fact};
 use crate::{Nanos, Sign};
-use bank::Bank;
+pub(crate) use bank::Bank;
 use evidence::Evidence;
 use freshness::Freshness;
+pub(crate) use ladder::{Ladder, Quiet, Rung};
 
 /// Both counters of a bank at work.
 ///
