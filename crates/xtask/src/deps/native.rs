@@ -46,7 +46,8 @@ pub(crate) fn no_c(whole: &[Tree]) -> Rule {
         .map(|node| Breach {
             what: format!("{} binds or generates foreign code", node.name),
             at: node.path.clone(),
-            cure: "leave that to the user's own connector, or turn off the feature that brings it".to_owned(),
+            cure: "leave that to the user's own connector, or turn off the feature that brings it"
+                .to_owned(),
         });
     Rule {
         breaches: breaches.collect(),
@@ -77,7 +78,10 @@ mod tests {
     fn finds_what_runs_at_build_time() {
         let mut workspace = workspace(&[("top", true, &[])]);
         third_party(&mut workspace, json!({"name": "a"}));
-        third_party(&mut workspace, json!({"name": "m", "targets": [{"kind": ["proc-macro"]}]}));
+        third_party(
+            &mut workspace,
+            json!({"name": "m", "targets": [{"kind": ["proc-macro"]}]}),
+        );
         let held = [Tree::parse("0top v0.1.0\n1a v1.0.0")];
         assert!(nothing_at_build_time(&workspace, &held).unwrap().holds());
         let broken = [Tree::parse("0top v0.1.0\n1a v1.0.0\n2m v1.0.0")];
@@ -91,7 +95,11 @@ mod tests {
     fn finds_foreign_code() {
         let tree = "0top v0.1.0\n1rustls v1.0.0\n2ring v1.0.0\n1z-sys v1.0.0\n1string v1.0.0\n1prost v1.0.0";
         let rule = no_c(&[Tree::parse(tree)]);
-        let ends: Vec<String> = rule.breaches.iter().map(|breach| breach.at.join(">")).collect();
+        let ends: Vec<String> = rule
+            .breaches
+            .iter()
+            .map(|breach| breach.at.join(">"))
+            .collect();
         assert_eq!(ends, ["top>rustls>ring", "top>z-sys"]);
     }
 }

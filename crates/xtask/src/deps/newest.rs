@@ -10,7 +10,9 @@ use crate::trouble::{Done, Trouble};
 /// No package we use, for tests included, needs a newer Rust than we promise.
 pub(crate) fn rule(workspace: &Workspace, everything: &Tree) -> Done<Rule> {
     // Should they ever differ, the oldest is the promise to keep.
-    let promised = workspace.published().filter_map(|member| member.rust_version);
+    let promised = workspace
+        .published()
+        .filter_map(|member| member.rust_version);
     let ours = promised.min().ok_or_else(|| {
         Trouble::Unable("no published crate says its rust-version; say it in Cargo.toml".to_owned())
     })?;
@@ -26,13 +28,21 @@ pub(crate) fn rule(workspace: &Workspace, everything: &Tree) -> Done<Rule> {
         }
         if needs > ours {
             breaches.push(Breach {
-                what: format!("{} {} needs Rust {needs}, ours is {ours}", node.name, node.version),
+                what: format!(
+                    "{} {} needs Rust {needs}, ours is {ours}",
+                    node.name, node.version
+                ),
                 at: node.path.clone(),
-                cure: format!("lock an older one: cargo update -p {} --precise …", node.name),
+                cure: format!(
+                    "lock an older one: cargo update -p {} --precise …",
+                    node.name
+                ),
             });
         }
     }
-    let newest = newest.map_or_else(String::new, |(needs, name)| format!(", {name} needs {needs}"));
+    let newest = newest.map_or_else(String::new, |(needs, name)| {
+        format!(", {name} needs {needs}")
+    });
     Ok(Rule {
         held: format!(
             "rust-version: none of {} packages needs more than our {ours}{newest}",
@@ -51,8 +61,14 @@ mod tests {
     #[test]
     fn finds_what_needs_a_newer_rust_and_the_way_to_it() {
         let mut workspace = workspace(&[("top", true, &[])]);
-        third_party(&mut workspace, json!({"name": "a", "rust_version": "1.88.0"}));
-        third_party(&mut workspace, json!({"name": "b", "rust_version": "1.100"}));
+        third_party(
+            &mut workspace,
+            json!({"name": "a", "rust_version": "1.88.0"}),
+        );
+        third_party(
+            &mut workspace,
+            json!({"name": "b", "rust_version": "1.100"}),
+        );
         let held = Tree::parse("0top v0.1.0\n1a v1.0.0");
         let broken = Tree::parse("0top v0.1.0\n1a v1.0.0\n2b v1.0.0");
         assert!(rule(&workspace, &held).unwrap().holds());

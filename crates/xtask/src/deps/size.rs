@@ -26,7 +26,9 @@ pub(crate) fn rule(workspace: &Workspace, name: &str, most: usize, tree: &Tree) 
         });
     }
     Rule {
-        held: format!("size: {name} brings {count} third-party packages, at most {most} are allowed"),
+        held: format!(
+            "size: {name} brings {count} third-party packages, at most {most} are allowed"
+        ),
         breaches,
     }
 }
@@ -39,10 +41,14 @@ mod tests {
     #[test]
     fn counts_what_is_not_ours_and_names_it_when_too_much() {
         let workspace = workspace(&[("top", true, &[]), ("core", true, &[])]);
-        let tree = Tree::parse("0top v0.1.0\n1core v0.1.0\n2a v1.0.0\n1b v1.0.0\n2a v1.0.0\n2a v2.0.0");
+        let tree =
+            Tree::parse("0top v0.1.0\n1core v0.1.0\n2a v1.0.0\n1b v1.0.0\n2a v1.0.0\n2a v2.0.0");
         assert!(rule(&workspace, "top", 3, &tree).holds());
         let broken = rule(&workspace, "top", 2, &tree).to_string();
-        assert!(broken.contains("brings 3 third-party packages, at most 2"), "{broken}");
+        assert!(
+            broken.contains("brings 3 third-party packages, at most 2"),
+            "{broken}"
+        );
         assert!(broken.contains("top > {core > a, b, b > a}"), "{broken}");
     }
 }

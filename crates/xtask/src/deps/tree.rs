@@ -102,11 +102,18 @@ mod tests {
                 "other>syn",
             ]
         );
-        assert_eq!((tree.nodes[6].name.as_str(), tree.nodes[6].version.as_str()), ("syn", "2.0.119"));
+        assert_eq!(
+            (tree.nodes[6].name.as_str(), tree.nodes[6].version.as_str()),
+            ("syn", "2.0.119")
+        );
     }
 
     #[test]
     fn ignores_what_is_no_package() {
-        assert!(Tree::parse("\n[dev-dependencies]\n12\n3 \n").nodes.is_empty());
+        assert!(
+            Tree::parse("\n[dev-dependencies]\n12\n3 \n")
+                .nodes
+                .is_empty()
+        );
     }
 }

@@ -40,7 +40,13 @@ pub(crate) struct Dependency {
 impl Workspace {
     /// Asks cargo.
     pub(crate) fn read() -> Done<Self> {
-        let arguments = ["metadata", "--format-version", "1", "--locked", "--all-features"];
+        let arguments = [
+            "metadata",
+            "--format-version",
+            "1",
+            "--locked",
+            "--all-features",
+        ];
         Self::parse(&output(&mut cargo(arguments))?)
     }
 
@@ -61,7 +67,11 @@ impl Workspace {
             packages.insert((package.name.clone(), version), package);
         }
         let root = text(&metadata["workspace_root"]).to_owned();
-        Ok(Self { root, members, packages })
+        Ok(Self {
+            root,
+            members,
+            packages,
+        })
     }
 
     /// The members that go to a registry.
@@ -91,7 +101,9 @@ impl Package {
         let rust_version = match value["rust_version"].as_str() {
             None => None,
             Some(says) => Some(Version::parse(says).ok_or_else(|| {
-                Trouble::Unable(format!("{name} says rust-version = {says:?}, which is none"))
+                Trouble::Unable(format!(
+                    "{name} says rust-version = {says:?}, which is none"
+                ))
             })?),
         };
         let mut at_build_time = Vec::new();
@@ -112,7 +124,9 @@ impl Package {
         Ok(Self {
             name,
             // `publish = false` arrives as a list of no registries.
-            published: value["publish"].as_array().is_none_or(|registries| !registries.is_empty()),
+            published: value["publish"]
+                .as_array()
+                .is_none_or(|registries| !registries.is_empty()),
             rust_version,
             at_build_time,
             dependencies: dependencies.collect(),
@@ -153,7 +167,8 @@ pub(crate) mod tests {
             })
             .collect();
         let ids: Vec<&str> = members.iter().map(|(name, ..)| *name).collect();
-        let metadata = json!({"workspace_root": "/w", "workspace_members": ids, "packages": packages});
+        let metadata =
+            json!({"workspace_root": "/w", "workspace_members": ids, "packages": packages});
         Workspace::parse(&metadata.to_string()).unwrap()
     }
 
@@ -167,7 +182,10 @@ pub(crate) mod tests {
 
     #[test]
     fn tells_members_from_others_and_published_from_not() {
-        let mut workspace = workspace(&[("core", true, &["serde", "dev axum"]), ("tools", false, &[])]);
+        let mut workspace = workspace(&[
+            ("core", true, &["serde", "dev axum"]),
+            ("tools", false, &[]),
+        ]);
         third_party(&mut workspace, json!({"name": "serde"}));
         assert_eq!(workspace.root, "/w");
         assert!(workspace.is_member("tools") && !workspace.is_member("serde"));
@@ -188,10 +206,15 @@ pub(crate) mod tests {
         let of = |manifest| Package::parse(&manifest).unwrap().at_build_time;
         assert!(of(json!({"name": "a", "targets": [{"kind": ["lib"]}]})).is_empty());
         assert_eq!(
-            of(json!({"name": "z", "links": "z", "targets": [{"kind": ["lib"]}, {"kind": ["custom-build"]}]})),
+            of(
+                json!({"name": "z", "links": "z", "targets": [{"kind": ["lib"]}, {"kind": ["custom-build"]}]})
+            ),
             ["a build script", "a `links` key"]
         );
-        assert_eq!(of(json!({"name": "m", "targets": [{"kind": ["proc-macro"]}]})), ["a proc-macro"]);
+        assert_eq!(
+            of(json!({"name": "m", "targets": [{"kind": ["proc-macro"]}]})),
+            ["a proc-macro"]
+        );
     }
 
     #[test]
