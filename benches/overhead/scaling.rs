@@ -25,7 +25,7 @@ use crate::{
 const SPAN: Duration = Duration::from_millis(1);
 
 /// Throughput of two threads that share a service over that of one, each cloning it once per call, as axum does.
-/// Rounds in which a thread was put aside do not count; without two cores there are none.
+/// Rounds in which the threads did not have a core each do not count; where there are none it is not measured.
 pub(crate) fn measure(rounds: u64, seed: u64) -> Vec<(&'static str, Option<Median>)> {
     let bare = Bare {
         draws: Draws::new(seed),
@@ -67,7 +67,7 @@ where
 }
 
 /// Seconds from the first start to the last end of so many threads, each making so many calls. None if one of them
-/// was put aside meanwhile.
+/// was put aside meanwhile, or did not start with the others.
 fn together<S>(threads: usize, service: &S, calls: u64) -> Option<f64>
 where
     S: Service<u64, Error: Sort> + Clone + Send + Sync,
@@ -98,7 +98,8 @@ where
     let spans = spans.into_iter().collect::<Option<Vec<_>>>()?;
     let began = spans.iter().map(|(began, _)| *began).min()?;
     let ended = spans.iter().map(|(_, ended)| *ended).max()?;
-    Some(ended.since(began).as_secs_f64())
+    let late = spans.iter().map(|(other, _)| other.since(began)).max()?;
+    (late <= SPAN / 50).then(|| ended.since(began).as_secs_f64())
 }
 
 /// How often the system has put this thread aside for another. Where it does not say, every round counts.
