@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn what_fails_is_broken_and_what_does_not_run_is_unable() {
-        let failing = shown(&mut cargo(["no-such-command"]), |_| {});
+        let failing = shown(&mut Command::new("false"), |_| {});
         assert!(matches!(failing, Err(Trouble::Broken(_))), "{failing:?}");
         let missing = shown(&mut Command::new("/no/such/program"), |_| {});
         assert!(matches!(missing, Err(Trouble::Unable(_))), "{missing:?}");
