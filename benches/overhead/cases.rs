@@ -125,8 +125,8 @@ pub(crate) fn at(place: Place, seed: u64) -> Result<Vec<Case>, String> {
             case("refusal", refusing(bare)?, bare),
             case("dispatch_3", dispatch(3, bare)?, bare),
             case("dispatch_100", dispatch(100, bare)?, bare),
-            case("control_stacked", guard()?.layer(guarded), bare),
-            case("control_naive", Naive::new(bare), bare),
+            case("control.stacked", guard()?.layer(guarded), bare),
+            case("control.naive", Naive::new(bare), bare),
         ],
     })
 }

@@ -63,7 +63,7 @@ impl Report {
         if let Some(count) = instructions {
             found["instructions"] = json!(count);
         }
-        self.0.insert(name.to_owned(), found);
+        *self.at(name) = found;
     }
 
     pub(crate) fn scaling(&mut self, found: &[(&str, Option<Median>)]) {
@@ -73,9 +73,21 @@ impl Report {
                 continue;
             };
             println!("{:<24}{value:>9.2}{error:>8.2}", format!("{name}.scaling"));
-            let case = &mut self.0[*name];
+            let case = self.at(name);
             case["scaling"] = json!(value);
             case["error"]["scaling"] = json!(error);
+        }
+    }
+
+    /// The place of a case; one named `a.b` lies in `a`.
+    fn at(&mut self, name: &str) -> &mut Value {
+        let (group, name) = name
+            .split_once('.')
+            .map_or((name, None), |(group, name)| (group, Some(name)));
+        let place = self.0.entry(group).or_insert(Value::Null);
+        match name {
+            Some(name) => &mut place[name],
+            None => place,
         }
     }
 

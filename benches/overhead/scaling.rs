@@ -38,7 +38,7 @@ pub(crate) fn measure(rounds: u64, seed: u64) -> Vec<(&'static str, Option<Media
             "guard",
             guarded.and_then(|guarded| shared(&guarded, rounds)),
         ),
-        ("control_naive", shared(&Naive::new(bare), rounds)),
+        ("control.naive", shared(&Naive::new(bare), rounds)),
     ]
 }
 
