@@ -117,3 +117,39 @@ mod tests {
         }
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom {
+    use super::*;
+    use crate::sync::Arc;
+
+    /// In every interleaving.
+    fn spends(saved: u64, by_each: usize, deposits: usize) -> u64 {
+        let budget = Arc::new(Budget {
+            saved: AtomicU64::new(saved),
+            per_request: SEND / 2,
+        });
+        let spend = move |budget: &Budget| (0..by_each).filter(|_| budget.charge()).count() as u64;
+        let other = Arc::clone(&budget);
+        let other = ::loom::thread::spawn(move || spend(&other));
+        (0..deposits).for_each(|_| budget.deposit());
+        let mine = spend(&budget);
+        let theirs = other.join().unwrap_or_default();
+        assert!(
+            budget.saved.load(Ordering::Relaxed) <= RESERVE * SEND,
+            "saved more than the reserve"
+        );
+        mine + theirs
+    }
+
+    #[test]
+    fn two_threads_charging_never_overspend() {
+        ::loom::model(|| assert_eq!(spends(3 * SEND, 2, 0), 3));
+    }
+
+    #[test]
+    fn a_deposit_beside_a_charge_is_neither_lost_nor_doubled() {
+        // Two deposits of half a send, and one and a half saved: two sends, whoever is first.
+        ::loom::model(|| assert_eq!(spends(3 * SEND / 2, 2, 2), 2));
+    }
+}

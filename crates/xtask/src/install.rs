@@ -2,7 +2,10 @@
 
 use std::process::Command;
 
-use crate::run::{Done, output, shown, succeeds};
+use crate::{
+    run::{output, shown, succeeds},
+    trouble::{Done, Trouble},
+};
 
 /// Programs the tests run, and the Debian packages they come in.
 const NEEDED: [(&str, &str); 1] = [("valgrind", "valgrind")];
@@ -23,15 +26,15 @@ pub(crate) fn all() -> Done {
     }
     let packages = missing.join(" ");
     if !succeeds(Command::new("apt-get").arg("--version")) {
-        return Err(format!(
+        return Err(Trouble::Unable(format!(
             "the tests need {packages}; there is no apt-get here, install them by other means"
-        ));
+        )));
     }
     let root = output(Command::new("id").arg("-u"))?.trim() == "0";
     if !root && !succeeds(Command::new("sudo").args(["-n", "true"])) {
-        return Err(format!(
+        return Err(Trouble::Unable(format!(
             "the tests need {packages}; run: sudo apt-get install -y --no-install-recommends {packages}"
-        ));
+        )));
     }
     println!("xtask: installing {packages}");
     let apt = |arguments: &[&str]| {

@@ -1,6 +1,6 @@
 //! Adding up what test runners say at their ends.
 
-use std::fmt;
+use std::{fmt, ops::AddAssign};
 
 /// How many tests did what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +25,14 @@ impl Summary {
                 _ => {}
             }
         }
+    }
+}
+
+impl AddAssign for Summary {
+    fn add_assign(&mut self, more: Self) {
+        self.passed += more.passed;
+        self.failed += more.failed;
+        self.skipped += more.skipped;
     }
 }
 
