@@ -4,6 +4,7 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use pin_project_lite::pin_project;
@@ -13,7 +14,12 @@ use pin_project_lite::pin_project;
 /// The first run counts the polls, *n*. Then for each *k* from 0 to *n* a new future is polled at most *k* times, as its wakes come, and
 /// is dropped: at 0 it was never polled, at *n* it has finished. Returns *n*.
 ///
-/// Run it under paused tokio time, so that timers cost nothing and the polls are the same at each run.
+/// Run it under paused tokio time, so that timers cost nothing and the polls are the same at each run. What draws at random is to be
+/// seeded by `make`.
+///
+/// # Panics
+///
+/// If the first run does not end within a day or ten thousand polls: there would be no end to the places where it can be dropped.
 ///
 /// # Cancel safety
 ///
@@ -50,18 +56,27 @@ where
     Fut: Future,
     C: FnMut(usize),
 {
-    let polls = {
-        let mut whole = std::pin::pin!(UpTo::new(make(), usize::MAX));
-        // Cannot be `None`: that takes usize::MAX polls.
-        let _ = whole.as_mut().await;
-        whole.polls()
-    };
+    let polls = count_polls(make()).await;
     for limit in 0..=polls {
         // The future is a temporary of this statement: it is gone before `check`.
         let _ = UpTo::new(make(), limit).await;
         check(limit);
     }
     polls
+}
+
+/// More than any call should take; a future that wakes itself for ever must not hang its test.
+const MOST: usize = 10_000;
+const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[expect(clippy::panic, reason = "fails the test that it is called by")]
+async fn count_polls(future: impl Future) -> usize {
+    let mut whole = std::pin::pin!(UpTo::new(future, MOST));
+    match tokio::time::timeout(PATIENCE, whole.as_mut()).await {
+        Ok(Some(_)) => whole.polls(),
+        Ok(None) => panic!("the future did not end within {MOST} polls"),
+        Err(_) => panic!("the future did not end within {PATIENCE:?}"),
+    }
 }
 
 pin_project! {
@@ -124,7 +139,7 @@ impl<F: Future> Future for UpTo<F> {
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::RefCell, time::Duration};
+    use std::cell::RefCell;
 
     use super::*;
     use crate::{Answer, Scripted};
@@ -173,5 +188,49 @@ mod tests {
         )
         .await;
         assert_eq!(polls, 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    #[should_panic(expected = "leaked when dropped after 1 polls")]
+    async fn catches_what_is_leaked_at_one_await_alone() {
+        let service = Scripted::new();
+        let script = service.script();
+        cancel_everywhere(
+            || {
+                let mut service = service.clone();
+                async move {
+                    std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
+                    let held = std::mem::ManuallyDrop::new(service.clone().call(1));
+                    tokio::task::yield_now().await;
+                    std::mem::ManuallyDrop::into_inner(held).await
+                }
+            },
+            |k| {
+                assert_eq!(
+                    script.counts().live,
+                    0,
+                    "leaked when dropped after {k} polls"
+                )
+            },
+        )
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    #[should_panic(expected = "did not end within 10000 polls")]
+    async fn ends_although_the_future_spins() {
+        let spin = || {
+            std::future::poll_fn(|cx| {
+                cx.waker().wake_by_ref();
+                Poll::<()>::Pending
+            })
+        };
+        cancel_everywhere(spin, |_| ()).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    #[should_panic(expected = "did not end within 86400s")]
+    async fn ends_although_the_future_hangs() {
+        cancel_everywhere(std::future::pending::<()>, |_| ()).await;
     }
 }

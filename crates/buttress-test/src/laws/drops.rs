@@ -1,7 +1,9 @@
+use std::{future::poll_fn, task::Poll};
+
 use tower_service::Service;
 
 use super::Case;
-use crate::{Answer, BoxError, Scripted, UpTo};
+use crate::{Answer, BoxError, Readiness, Scripted, UpTo};
 
 /// Polls after which a future that would take more is dropped.
 const POLLS: std::ops::RangeInclusive<usize> = 0..=4;
@@ -11,6 +13,19 @@ const POLLS: std::ops::RangeInclusive<usize> = 0..=4;
 /// # Panics
 ///
 /// If the law is broken.
+///
+/// # Examples
+///
+/// ```
+/// use buttress_test::laws;
+/// use tower_layer::{Identity, Layer};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// let layer = Identity::new(); // your layer here
+/// laws::releases_on_drop(|inner| layer.layer(inner)).await;
+/// # }
+/// ```
 pub async fn releases_on_drop<S, F>(wrap: F)
 where
     F: Fn(Scripted) -> S,
@@ -23,6 +38,29 @@ where
     drop(service);
     drop(clone);
     case.nothing_held("a readied service was dropped").await;
+
+    let (case, mut service) = Case::new(LAW, &wrap);
+    case.script.ready_always(Readiness::Never);
+    let _ = poll_fn(|cx| Poll::Ready(service.poll_ready(cx))).await;
+    drop(service);
+    case.nothing_held("a service was dropped while it waited")
+        .await;
+
+    // One that picks in `call` waits in its future.
+    for polls in POLLS {
+        let (case, mut service) = Case::new(LAW, &wrap);
+        case.script.ready_always(Readiness::Never);
+        let ready = poll_fn(|cx| Poll::Ready(service.poll_ready(cx))).await;
+        if ready.is_ready() {
+            let future = UpTo::new(service.call(1), polls);
+            let _ = tokio::time::timeout(super::PATIENCE, future).await;
+        }
+        drop(service);
+        case.nothing_held(format_args!(
+            "a future that waited was dropped after {polls} polls"
+        ))
+        .await;
+    }
 
     let most = *POLLS.end();
     for answer in [

@@ -13,6 +13,19 @@ use crate::{Answer, Readiness, Scripted};
 /// # Panics
 ///
 /// If the law is broken.
+///
+/// # Examples
+///
+/// ```
+/// use buttress_test::laws;
+/// use tower_layer::{Identity, Layer};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// let layer = Identity::new(); // your layer here
+/// laws::passes_errors(|inner| layer.layer(inner), |error, text| laws::carries(&*error, text)).await;
+/// # }
+/// ```
 pub async fn passes_errors<S, F, C>(wrap: F, same: C)
 where
     F: Fn(Scripted) -> S,

@@ -1,12 +1,27 @@
 //! The laws of `Service`, as tests that panic with the law broken.
 //!
-//! Each law wraps a fresh [`Scripted`] by the closure it is given. The wrapper is to be set up so that a healthy service is served as if
-//! it were bare: it admits eight calls at once, and a dozen failures neither open nor eject anything.
+//! | Law | In words |
+//! | --- | --- |
+//! | [`calls_only_what_is_ready`] | `call` is for the very instance whose `poll_ready` said so |
+//! | [`keeps_readiness`] | readiness once given stays until it is used |
+//! | [`wakes_only_on_events`] | every `Pending` leaves a waker, and nothing wakes itself |
+//! | [`releases_on_drop`] | whatever is dropped, wherever it stood, lets go of all it held |
+//! | [`passes_errors`] | errors of the inner service come out as they went in |
+//! | [`serves_clones_together`] | a call that hangs holds up no other |
+//! | [`finishes_once`] | an attempt is finished exactly once, however it ends |
+//! | [`waits_without_permit`] | an inner `Pending` holds no permit, and is nobody's failure |
 //!
-//! Run them under paused tokio time. A wrapper that never answers then fails at once rather than hanging the test.
+//! [`obeys_the_laws`] checks the first six, and [`Laws::check_counted`] all of them, on wrappers that count attempts.
+//!
+//! Each law wraps a fresh [`Scripted`] by the closure it is given. The wrapper is to be set up so that a healthy service is served as if
+//! it were bare: it admits eight calls at once, and two dozen failures neither open nor eject anything.
+//!
+//! Run them under paused tokio time. A wrapper that never answers, or that wakes itself for ever, then fails at once rather than hanging
+//! the test.
 
 mod drops;
 mod errors;
+mod permits;
 mod readiness;
 #[cfg(test)]
 mod tests;
@@ -24,11 +39,12 @@ use tower_service::Service;
 pub use self::{
     drops::releases_on_drop,
     errors::{carries, passes_errors},
+    permits::{Tally, finishes_once, waits_without_permit},
     readiness::{calls_only_what_is_ready, keeps_readiness},
     together::serves_clones_together,
     wakes::wakes_only_on_events,
 };
-use crate::{BoxError, Script, Scripted, wake::settle};
+use crate::{BoxError, Script, Scripted, UpTo, wake::settle};
 
 /// Which form of the laws a wrapper is held to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +72,7 @@ impl Laws {
         }
     }
 
-    /// Checks every law in this form.
+    /// Checks, in this form, every law that any wrapper can be held to.
     ///
     /// # Panics
     ///
@@ -67,16 +83,35 @@ impl Laws {
         S: Service<u64, Response = u64> + Clone,
         S::Error: Into<BoxError>,
     {
+        wakes_only_on_events(self, &wrap).await;
         calls_only_what_is_ready(&wrap).await;
         keeps_readiness(&wrap).await;
-        wakes_only_on_events(self, &wrap).await;
         releases_on_drop(&wrap).await;
         passes_errors(&wrap, |error, text| carries(&*error.into(), text)).await;
         serves_clones_together(&wrap).await;
     }
+
+    /// Checks every law on a wrapper that counts attempts; `tally` reads its counts.
+    ///
+    /// # Panics
+    ///
+    /// If a law is broken.
+    pub async fn check_counted<S, F, T>(self, wrap: F, tally: T)
+    where
+        F: Fn(Scripted) -> S,
+        S: Service<u64, Response = u64> + Clone,
+        S::Error: Into<BoxError>,
+        T: Fn(&S) -> Tally,
+    {
+        self.check(&wrap).await;
+        finishes_once(&wrap, &tally).await;
+        waits_without_permit(self, &wrap, &tally).await;
+    }
 }
 
-/// Checks every law on a wrapper that passes on the readiness of the inner service; for others see [`Laws::check`].
+/// Checks every law on a wrapper that passes on the readiness of the inner service.
+///
+/// For one that picks in `call` see [`Laws::check`], and for one that counts attempts [`Laws::check_counted`].
 ///
 /// # Panics
 ///
@@ -104,6 +139,8 @@ where
 
 /// Longer than any timer a layer would set; costs nothing under paused time.
 const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+/// More polls than the events of any law can cause. Who wakes itself is never idle, so that paused time never moves and patience never ends.
+const POLLS: usize = 1000;
 
 /// One law under test, with what it is tested on.
 struct Case {
@@ -130,8 +167,11 @@ impl Case {
     }
 
     async fn within<F: Future>(&self, future: F) -> F::Output {
-        match tokio::time::timeout(PATIENCE, future).await {
-            Ok(output) => output,
+        match tokio::time::timeout(PATIENCE, UpTo::new(future, POLLS)).await {
+            Ok(Some(output)) => output,
+            Ok(None) => self.broken(format_args!(
+                "it was woken {POLLS} times and never came ready"
+            )),
             Err(_) => self.broken("it never came ready"),
         }
     }
@@ -178,16 +218,21 @@ impl Case {
         let live = self.script.counts().live;
         self.hold(
             live == 0,
-            format_args!("{live} inner futures live after {after}"),
+            format_args!("{live} inner futures alive after {after}"),
         );
     }
 
     async fn nothing_held(&self, after: impl fmt::Display) {
         self.no_live_futures(&after).await;
-        let held = self.script.counts().reservations;
+        let counts = self.script.counts();
+        let (held, waiting) = (counts.reservations, counts.waiting);
         self.hold(
             held == 0,
             format_args!("{held} reservations held after {after}"),
+        );
+        self.hold(
+            waiting == 0,
+            format_args!("{waiting} clones in the queue for readiness after {after}"),
         );
     }
 }

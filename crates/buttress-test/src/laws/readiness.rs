@@ -10,6 +10,19 @@ use crate::{BoxError, Readiness, Scripted};
 /// # Panics
 ///
 /// If the law is broken.
+///
+/// # Examples
+///
+/// ```
+/// use buttress_test::laws;
+/// use tower_layer::{Identity, Layer};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// let layer = Identity::new(); // your layer here
+/// laws::calls_only_what_is_ready(|inner| layer.layer(inner)).await;
+/// # }
+/// ```
 pub async fn calls_only_what_is_ready<S, F>(wrap: F)
 where
     F: Fn(Scripted) -> S,
@@ -41,6 +54,19 @@ where
 /// # Panics
 ///
 /// If the law is broken.
+///
+/// # Examples
+///
+/// ```
+/// use buttress_test::laws;
+/// use tower_layer::{Identity, Layer};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// let layer = Identity::new(); // your layer here
+/// laws::keeps_readiness(|inner| layer.layer(inner)).await;
+/// # }
+/// ```
 pub async fn keeps_readiness<S, F>(wrap: F)
 where
     F: Fn(Scripted) -> S,

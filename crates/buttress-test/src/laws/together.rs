@@ -17,6 +17,19 @@ const CLONES: u64 = 8;
 /// # Panics
 ///
 /// If the law is broken.
+///
+/// # Examples
+///
+/// ```
+/// use buttress_test::laws;
+/// use tower_layer::{Identity, Layer};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// let layer = Identity::new(); // your layer here
+/// laws::serves_clones_together(|inner| layer.layer(inner)).await;
+/// # }
+/// ```
 pub async fn serves_clones_together<S, F>(wrap: F)
 where
     F: Fn(Scripted) -> S,

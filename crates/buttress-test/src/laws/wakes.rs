@@ -19,6 +19,19 @@ use crate::{
 /// # Panics
 ///
 /// If the law is broken.
+///
+/// # Examples
+///
+/// ```
+/// use buttress_test::laws;
+/// use tower_layer::{Identity, Layer};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// let layer = Identity::new(); // your layer here
+/// laws::wakes_only_on_events(laws::Laws::default(), |inner| layer.layer(inner)).await;
+/// # }
+/// ```
 pub async fn wakes_only_on_events<S, F>(laws: Laws, wrap: F)
 where
     F: Fn(Scripted) -> S,

@@ -14,6 +14,8 @@ pub struct Script {
 pub struct Counts {
     /// Futures made and not yet dropped, finished or not.
     pub live: usize,
+    /// Clones that said they are not ready, and still wait to be.
+    pub waiting: usize,
     /// Clones that said they are ready and were neither called nor dropped since.
     pub reservations: usize,
     /// Calls, in all.

@@ -13,7 +13,7 @@ use std::{
 
 use tower_service::Service;
 
-use self::state::{Reservation, Shared, Wait};
+use self::state::{Place, Reservation, Shared};
 pub use self::{
     future::ScriptedFuture,
     handle::{Counts, Script, Violation},
@@ -107,7 +107,7 @@ pub struct Scripted {
 #[derive(Debug)]
 enum Step {
     Idle,
-    Waiting(Wait),
+    Waiting(Place),
     Reserved(Reservation),
     Failed,
 }
@@ -159,17 +159,17 @@ impl Service<u64> for Scripted {
                 Step::Idle | Step::Failed => match self.shared.next_readiness() {
                     Readiness::Ready => Step::Reserved(Reservation::new(&self.shared)),
                     Readiness::PendingOnce(after) => {
-                        Step::Waiting(Wait::new(&self.shared, Some(after)))
+                        Step::Waiting(Place::new(&self.shared, Some(after)))
                     }
-                    Readiness::Never => Step::Waiting(Wait::new(&self.shared, None)),
+                    Readiness::Never => Step::Waiting(Place::new(&self.shared, None)),
                     Readiness::Err(text) => {
                         self.step = Step::Failed;
                         return Poll::Ready(Err(ScriptedError(text).into()));
                     }
                 },
                 // Waiting -> Reserved
-                Step::Waiting(wait) => {
-                    ready!(wait.poll(cx));
+                Step::Waiting(place) => {
+                    ready!(place.poll(cx));
                     Step::Reserved(Reservation::new(&self.shared))
                 }
                 // Kept until used

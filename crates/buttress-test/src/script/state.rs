@@ -140,6 +140,27 @@ impl Drop for Wait {
     }
 }
 
+/// A place in the queue for readiness.
+#[derive(Debug)]
+pub(super) struct Place(Wait);
+
+impl Place {
+    pub(super) fn new(shared: &Arc<Shared>, at_most: Option<Duration>) -> Self {
+        shared.lock().counts.waiting += 1;
+        Self(Wait::new(shared, at_most))
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll(cx)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.shared.lock().counts.waiting -= 1;
+    }
+}
+
 /// A readiness given and not yet used.
 #[derive(Debug)]
 pub(super) struct Reservation(Arc<Shared>);
