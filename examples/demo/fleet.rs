@@ -3,6 +3,7 @@
 use std::{
     env, fmt,
     io::{BufRead as _, BufReader, Write as _},
+    net::{Ipv4Addr, TcpStream},
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
@@ -82,14 +83,19 @@ impl Replica {
     }
 
     fn start_on(name: &'static str, port: Option<u16>) -> Fallible<Self> {
-        let failed = |error| format!("replica {name} did not start: {error}");
-        let mut child = Command::new(env::current_exe()?)
+        let program = env::current_exe()?;
+        let mut child = Command::new(&program)
             .arg(replica::ARGUMENT)
             .args(port.map(|port| port.to_string()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(failed)?;
+            .map_err(|error| {
+                format!(
+                    "replica {name} did not start: {}: {error}",
+                    program.display()
+                )
+            })?;
         let stdout = child.stdout.take().ok_or("a replica without stdout")?;
         let process = Process(child);
         let (sender, answers) = channel();
@@ -101,7 +107,7 @@ impl Replica {
                     .map_while(Result::ok)
                     .try_for_each(|line| sender.send(line))
             })
-            .map_err(failed)?;
+            .map_err(|error| format!("replica {name} cannot be listened to: {error}"))?;
         let mut replica = Self {
             name,
             port: 0,
@@ -109,7 +115,22 @@ impl Replica {
             answers,
         };
         replica.port = replica.done()?;
+        replica.reach()?;
         Ok(replica)
+    }
+
+    /// What nobody can call would be compared all the same.
+    fn reach(&self) -> Fallible<()> {
+        let address = (Ipv4Addr::LOCALHOST, self.port).into();
+        TcpStream::connect_timeout(&address, PATIENCE)
+            .map(drop)
+            .map_err(|error| {
+                format!(
+                    "replica {} cannot be reached at {address}: {error}",
+                    self.name
+                )
+                .into()
+            })
     }
 
     /// Gives an order, and sees it carried out.

@@ -17,7 +17,10 @@ mod report;
 mod traffic;
 mod watch;
 
-use std::{env, error::Error, ffi::OsString, fs, process::ExitCode, sync::Arc};
+use std::{
+    env, error::Error, ffi::OsString, fs::File, io::Write as _, path::Path, process::ExitCode,
+    sync::Arc,
+};
 
 use buttress::{Buttress, CLOCK};
 use tokio::signal::unix::{SignalKind, signal};
@@ -94,6 +97,7 @@ async fn interrupted() -> Fallible<()> {
 
 /// The whole run. Did the buttressed client do better under every fault?
 async fn story(options: &Options) -> Fallible<bool> {
+    let mut json = options.json.as_deref().map(created).transpose()?;
     let mut fleet = Fleet::start()?;
     let buttress = Buttress::new().policy(clients::POLICY, clients::policy());
     let clients = Clients::new(&buttress, &fleet.addresses())?;
@@ -117,11 +121,15 @@ async fn story(options: &Options) -> Fallible<bool> {
         options.rate,
         samples.clone(),
     ));
-    let mut struck = Vec::new();
-    for slot in &slots {
-        struck.push(strike(slot, &mut fleet, &mut watch).await?);
-    }
-    let sent = traffic.await??;
+    let strikes = async {
+        let mut struck = Vec::new();
+        for slot in &slots {
+            struck.push(strike(slot, &mut fleet, &mut watch).await?);
+        }
+        Fallible::Ok(struck)
+    };
+    // Whichever fails ends the other: without traffic there is nothing to see.
+    let (struck, sent) = tokio::try_join!(strikes, async { traffic.await? })?;
     watch.look();
 
     let snapshots = buttress.registry().snapshot(CLOCK.now());
@@ -135,11 +143,16 @@ async fn story(options: &Options) -> Fallible<bool> {
         &fleet.addresses(),
     );
     say(format_args!("\n{report}"));
-    if let Some(path) = &options.json {
-        fs::write(path, format!("{:#}\n", report.json()))
-            .map_err(|error| format!("{}: {error}", path.display()))?;
+    if let Some(file) = &mut json {
+        writeln!(file, "{:#}", report.json())
+            .map_err(|error| format!("the figures were not written: {error}"))?;
     }
     Ok(report.better())
+}
+
+/// Made before the run: where nothing can be written is known at once, not a minute later.
+fn created(path: &Path) -> Fallible<File> {
+    File::create(path).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
 /// One fault, from the calm before it to the recovery after it.

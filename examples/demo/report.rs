@@ -117,11 +117,14 @@ impl Report {
 }
 
 impl FaultRow {
-    /// More successes, or as many and a lower p99. Both clients made the same number of calls.
+    /// More successes, or as many and a lower p99. Both clients made the same number of calls; where none went well,
+    /// the one that failed faster did no better.
     fn better(&self) -> bool {
         let (naked, buttressed) = (&self.naked, &self.buttressed);
         buttressed.good > naked.good
-            || buttressed.good == naked.good && buttressed.at(0.99) < naked.at(0.99)
+            || buttressed.good == naked.good
+                && buttressed.good > 0
+                && buttressed.at(0.99) < naked.at(0.99)
     }
 
     fn json(&self) -> Value {

@@ -2,51 +2,33 @@
 #![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
 
 use std::{
+    collections::HashMap,
     pin::Pin,
-    sync::{Arc, Mutex},
     task::{Context, Poll},
     time::Duration,
 };
 
 use buttress::{
-    Buttress, CLOCK, Endpoint, HealthPolicy, Idempotent, Plain, Policy, Redundancy, Refusal,
-    RetryLayer, fixed,
+    Buttress, CLOCK, Dispatch, Endpoint, HealthPolicy, Idempotent, Plain, Policy, Redundancy,
+    Refusal, RetryLayer, fixed,
 };
+use buttress_test::{Answer, Readiness, Script, Scripted};
 use futures_core::Stream;
 use tokio::sync::mpsc;
 use tower::{BoxError, Layer as _, Service, ServiceExt as _, service_fn};
 
-type Log = Arc<Mutex<Vec<String>>>;
-type Answer = Pin<Box<dyn Future<Output = Result<String, BoxError>> + Send>>;
-
-/// An endpoint that behaves as the first letter of its name says: good, bad, hung, or never ready.
-#[derive(Clone)]
-struct Replica(String, Log);
-
-impl Service<u32> for Replica {
-    type Response = String;
-    type Error = BoxError;
-    type Future = Answer;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        match self.0.as_bytes()[0] {
-            b'n' => Poll::Pending,
-            b'u' => Poll::Ready(Err("cannot connect".into())),
-            _ => Poll::Ready(Ok(())),
-        }
-    }
-
-    fn call(&mut self, _: u32) -> Answer {
-        self.1.lock().unwrap().push(self.0.clone());
-        let name = self.0.clone();
-        Box::pin(async move {
-            match name.as_bytes()[0] {
-                b'g' => Ok(name),
-                b'h' => std::future::pending().await,
-                _ => Err(BoxError::from(name)),
-            }
-        })
-    }
+/// An endpoint that behaves as the first letter of its name says: good, bad, hung, never ready, or unreachable.
+fn replica(name: &str) -> Scripted {
+    let service = Scripted::new();
+    let script = service.script();
+    match name.as_bytes()[0] {
+        b'b' => script.answer_always(Answer::Err(name.into())),
+        b'h' => script.answer_always(Answer::Hang),
+        b'n' => script.ready_always(Readiness::Never),
+        b'u' => script.ready_always(Readiness::Err("cannot connect".into())),
+        _ => &script,
+    };
+    service
 }
 
 fn policy() -> Policy {
@@ -56,19 +38,33 @@ fn policy() -> Policy {
         .redundancy(Redundancy::failover(3))
 }
 
+/// Endpoints of these names, and what each notes.
 fn over(
     buttress: &Buttress,
     names: &[&str],
-) -> (buttress::Dispatch<Replica, Idempotent<Plain>>, Log) {
-    let log = Log::default();
-    let theirs = Arc::clone(&log);
-    let service = buttress.dispatch(
-        "set",
-        Idempotent(Plain),
-        fixed(names.iter().copied()).unwrap(),
-        move |endpoint| Replica(endpoint.address().to_owned(), Arc::clone(&theirs)),
-    );
-    (service.unwrap(), log)
+) -> (Dispatch<Scripted, Idempotent<Plain>>, Vec<Script>) {
+    let (connect, scripts) = replicas(names);
+    let sets = fixed(names.iter().copied()).unwrap();
+    let service = buttress.dispatch("set", Idempotent(Plain), sets, connect);
+    (service.unwrap(), scripts)
+}
+
+fn replicas(
+    names: &[&str],
+) -> (
+    impl Fn(&Endpoint) -> Scripted + Send + Sync + use<>,
+    Vec<Script>,
+) {
+    let all: Vec<Scripted> = names.iter().copied().map(replica).collect();
+    let scripts = all.iter().map(Scripted::script).collect();
+    let named: HashMap<String, Scripted> = names.iter().map(ToString::to_string).zip(all).collect();
+    let connect = move |endpoint: &Endpoint| named[endpoint.address()].clone();
+    (connect, scripts)
+}
+
+/// How often each was called.
+fn calls(scripts: &[Script]) -> Vec<usize> {
+    scripts.iter().map(|script| script.counts().calls).collect()
 }
 
 fn refusal(error: &BoxError) -> Option<Refusal> {
@@ -78,14 +74,13 @@ fn refusal(error: &BoxError) -> Option<Refusal> {
 #[tokio::test(start_paused = true)]
 async fn a_failure_goes_to_an_endpoint_not_yet_tried() {
     let buttress = Buttress::new().policy("set", policy().health(HealthPolicy::consecutive(1_000)));
-    let (service, log) = over(&buttress, &["bad1", "bad2", "good"]);
+    let (service, scripts) = over(&buttress, &["bad1", "bad2", "good"]);
     for _ in 0..20 {
-        assert_eq!(service.clone().oneshot(1).await.unwrap(), "good");
-        let mut asked = std::mem::take(&mut *log.lock().unwrap());
-        let count = asked.len();
-        asked.sort();
-        asked.dedup();
-        assert_eq!(asked.len(), count, "the same endpoint twice in {asked:?}");
+        let before = calls(&scripts);
+        assert_eq!(service.clone().oneshot(1).await.unwrap(), 1);
+        let after = calls(&scripts);
+        let twice = before.iter().zip(&after).any(|(b, a)| a - b > 1);
+        assert!(!twice, "the same endpoint twice: {before:?}, {after:?}");
         (0..100).for_each(|_| {
             drop(service.clone().call(1));
         });
@@ -97,7 +92,7 @@ async fn a_hung_endpoint_costs_one_attempt_timeout_until_it_is_known() {
     let buttress = Buttress::new().policy("set", policy());
     let (service, _) = over(&buttress, &["hung", "good"]);
     for _ in 0..40 {
-        assert_eq!(service.clone().oneshot(1).await.unwrap(), "good");
+        assert!(service.clone().oneshot(1).await.is_ok());
     }
     let snapshot = buttress.registry().snapshot(CLOCK.now());
     assert_eq!(
@@ -112,7 +107,7 @@ async fn endpoints_that_are_not_ready_are_hot_and_not_sick() {
     let buttress = Buttress::new().policy("set", policy());
     let (service, _) = over(&buttress, &["never1", "never2", "good"]);
     for _ in 0..20 {
-        assert_eq!(service.clone().oneshot(1).await.unwrap(), "good");
+        assert!(service.clone().oneshot(1).await.is_ok());
     }
     let (service, _) = over(&buttress, &["never"]);
     let error = service.oneshot(1).await.unwrap_err();
@@ -130,12 +125,27 @@ async fn endpoints_that_are_not_ready_are_hot_and_not_sick() {
     }
 }
 
+/// Who queues for one endpoint while another answers would be given a permit there that nobody uses.
+#[tokio::test(start_paused = true)]
+async fn no_queue_is_kept_waiting_in_while_another_endpoint_answers() {
+    let buttress = Buttress::new().policy("set", policy());
+    for good in ["good", "hung"] {
+        let (service, scripts) = over(&buttress, &["never1", "never2", good]);
+        for _ in 0..20 {
+            let mut call = Box::pin(service.clone().oneshot(1));
+            let _ = tokio::time::timeout(Duration::from_millis(1), &mut call).await;
+            let counts = [0, 1, 2].map(|index| scripts[index].counts());
+            assert_eq!(counts.map(|counts| counts.waiting), [0; 3]);
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_service_that_cannot_become_ready_has_failed_unsent() {
     let buttress = Buttress::new().policy("set", policy());
     let (service, _) = over(&buttress, &["unreachable", "good"]);
     for _ in 0..20 {
-        assert_eq!(service.clone().oneshot(1).await.unwrap(), "good");
+        assert!(service.clone().oneshot(1).await.is_ok());
     }
     let snapshot = buttress.registry().snapshot(CLOCK.now());
     assert_eq!(snapshot[0].counts.failures.of(buttress::Cause::Connect), 5);
@@ -172,41 +182,35 @@ async fn an_empty_set_and_a_dead_set_refuse_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn without_anybodys_word_a_request_is_sent_once() {
-    let log = Log::default();
-    let theirs = Arc::clone(&log);
     let buttress = Buttress::new().policy("set", policy());
-    let service = buttress
-        .dispatch(
-            "set",
-            Plain,
-            fixed(["bad1", "bad2"]).unwrap(),
-            move |endpoint| Replica(endpoint.address().to_owned(), Arc::clone(&theirs)),
-        )
-        .unwrap();
+    let (connect, scripts) = replicas(&["bad1", "bad2"]);
+    let sets = fixed(["bad1", "bad2"]).unwrap();
+    let service = buttress.dispatch("set", Plain, sets, connect).unwrap();
     assert!(service.oneshot(1).await.is_err());
-    assert_eq!(log.lock().unwrap().len(), 1);
+    assert_eq!(calls(&scripts).iter().sum::<usize>(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_budget_bounds_what_a_dead_set_costs() {
     let buttress =
         Buttress::new().policy("set", policy().health(HealthPolicy::consecutive(1_000_000)));
-    let (service, log) = over(&buttress, &["bad1", "bad2", "bad3"]);
+    let (service, scripts) = over(&buttress, &["bad1", "bad2", "bad3"]);
     for _ in 0..1_000 {
         assert!(service.clone().oneshot(1).await.is_err());
     }
-    let sent = log.lock().unwrap().len();
+    let sent: usize = calls(&scripts).iter().sum();
     assert!((1_100..=1_110).contains(&sent), "{sent}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_service_is_asked_again_after_a_pause() {
-    let log = Log::default();
     let layer = RetryLayer::new("one", Idempotent(Plain), &policy()).unwrap();
-    let service = layer.layer(Replica("bad".into(), Arc::clone(&log)));
+    let inner = replica("bad");
+    let script = inner.script();
+    let service = layer.layer(inner);
     let before = CLOCK.now();
     assert_eq!(service.oneshot(1).await.unwrap_err().to_string(), "bad");
-    assert_eq!(log.lock().unwrap().len(), 3);
+    assert_eq!(script.counts().calls, 3);
     assert!(CLOCK.now() > before, "not at once");
 }
 

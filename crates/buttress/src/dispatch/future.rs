@@ -332,6 +332,8 @@ where
             return None;
         };
         let mut request = self.request.take()?;
+        // A place kept in another's queue would be given a permit there, and hold it unused.
+        self.waiting.clear();
         self.launched += 1;
         if self.launched < plan.redundancy.attempts() {
             self.spare = protocol.copy(&mut request);
@@ -418,6 +420,8 @@ where
         if !free && !plan.budget.charge() {
             return None;
         }
+        // Whoever is picked from now on may be one of those waited for.
+        self.waiting.clear();
         self.passed.clear();
         if !fresh {
             self.tried_count = 0;
