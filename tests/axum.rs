@@ -27,7 +27,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use tokio::net::TcpListener;
-use tower::ServiceExt as _;
+use tower::{Layer as _, ServiceExt as _};
 
 type Hyper = Client<HttpConnector, Full<Bytes>>;
 
@@ -237,7 +237,7 @@ async fn a_post_is_sent_again_only_when_it_was_provably_never_sent() {
 }
 
 #[tokio::test]
-async fn a_dead_set_says_so_and_when_to_come_back() {
+async fn a_dead_server_says_so_and_when_to_come_back() {
     let gone = TcpListener::bind("127.0.0.1:0")
         .await
         .unwrap()
@@ -245,10 +245,9 @@ async fn a_dead_set_says_so_and_when_to_come_back() {
         .unwrap();
     let policy = Policy::new().health(HealthPolicy::consecutive(1));
     let (buttress, client) = (Buttress::new().policy("work", policy), hyper());
-    let replicas = fixed([format!("http://{gone}")]).unwrap();
-    let service = buttress
-        .dispatch("work", Http, replicas, move |to| towards(&client, to))
-        .unwrap();
+    let to = Endpoint::new(format!("http://{gone}")).unwrap();
+    let layer = buttress.retry("work", Http).unwrap();
+    let service = layer.layer(towards(&client, &to));
     assert!(
         service
             .clone()

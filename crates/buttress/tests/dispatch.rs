@@ -10,7 +10,7 @@ use std::{
 
 use buttress::{
     Buttress, CLOCK, Dispatch, Endpoint, HealthPolicy, Idempotent, Plain, Policy, Redundancy,
-    Refusal, RetryLayer, fixed,
+    Refusal, RetryLayer, State, fixed,
 };
 use buttress_test::{Answer, Readiness, Script, Scripted};
 use futures_core::Stream;
@@ -152,7 +152,7 @@ async fn a_service_that_cannot_become_ready_has_failed_unsent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_empty_set_and_a_dead_set_refuse_at_once() {
+async fn an_empty_set_and_a_dead_service_refuse_at_once() {
     let buttress = Buttress::new().policy("set", policy().health(HealthPolicy::consecutive(1)));
     let (service, _) = over(&buttress, &[]);
     let before = CLOCK.now();
@@ -164,20 +164,38 @@ async fn an_empty_set_and_a_dead_set_refuse_at_once() {
             retry_after: None
         })
     );
-    let (service, _) = over(&buttress, &["bad1", "bad2"]);
+    let (connect, _) = replicas(&["bad"]);
+    let layer = buttress.retry("set", Idempotent(Plain)).unwrap();
+    let service = layer.layer(connect(&Endpoint::new("bad").unwrap()));
     assert!(service.clone().oneshot(1).await.is_err());
     let error = service.oneshot(1).await.unwrap_err();
     assert!(
         matches!(
             refusal(&error),
             Some(Refusal::NoEndpoint {
-                known: 2,
+                known: 1,
                 retry_after: Some(_)
             })
         ),
         "{error}"
     );
     assert_eq!(CLOCK.now(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_of_a_dying_set_still_answers_for_it() {
+    let buttress = Buttress::new().policy("set", policy().health(HealthPolicy::consecutive(1)));
+    let (service, _) = over(&buttress, &["bad1", "bad2", "bad3"]);
+    for _ in 0..20 {
+        let error = service.clone().oneshot(1).await.unwrap_err();
+        assert!(error.to_string().starts_with("bad"), "{error}");
+    }
+    let shots = buttress.registry().snapshot(CLOCK.now());
+    let out = shots
+        .iter()
+        .filter(|shot| shot.state != State::Closed)
+        .count();
+    assert!(out <= 1, "{out} of 3 are out");
 }
 
 #[tokio::test(start_paused = true)]
