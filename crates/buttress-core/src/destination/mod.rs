@@ -23,6 +23,9 @@ use names::Names;
 pub(crate) use norm::Norm;
 use vigilance::Vigilance;
 
+/// How long it is looked after with nothing under way: between two calls that wait, nobody has to come and go.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// The endpoints of one set, or one service alone: their rules, and what is learned from all of them together.
 ///
 /// Clones share it. It holds its endpoints weakly: they live as long as their [`Vitals`] do.
@@ -131,8 +134,8 @@ impl Destination {
 
     /// Looks after its endpoints: calls that have grown too old are evidence, and what healthy calls take is learned.
     ///
-    /// To be called at the time it gave the last time. It gives none while nothing is under way: then the next call
-    /// that has to wait starts it again. Whoever calls it late was asleep, and nobody is blamed for that time.
+    /// To be called at the time it gave the last time. It gives none when nothing has been under way for a second:
+    /// then the next call that has to wait starts it again. Whoever calls it late was asleep, and nobody is blamed for that time.
     #[must_use]
     pub fn tick(&self, now: Nanos) -> Option<Nanos> {
         let shared = &self.0;
@@ -141,6 +144,9 @@ impl Destination {
         shared.observe(now);
         let next = now.after(shared.norm.interval());
         if look(&members, now) {
+            shared.norm.stay_until(now.after(LINGER));
+        }
+        if now < shared.norm.staying() {
             shared.norm.expect(next);
             return Some(next);
         }

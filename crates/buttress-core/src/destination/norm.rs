@@ -27,6 +27,8 @@ pub(crate) struct Norm {
     resumed: AtomicU64,
     /// When our own timer is to fire next.
     expected: AtomicU64,
+    /// Until when our own timer goes on with nothing under way.
+    stay: AtomicU64,
     /// The share of calls that fail while all is well, as the bits of a double.
     base: AtomicU64,
 }
@@ -41,6 +43,7 @@ impl Norm {
             age: AtomicU64::new(age),
             resumed: AtomicU64::new(0),
             expected: AtomicU64::new(NEVER),
+            stay: AtomicU64::new(0),
             base: AtomicU64::new(f64::NAN.to_bits()),
         }
     }
@@ -90,6 +93,15 @@ impl Norm {
     /// Our own timer is to fire at `next`.
     pub(crate) fn expect(&self, next: Nanos) {
         self.expected.store(next.as_u64(), Ordering::SeqCst);
+    }
+
+    /// Our own timer goes on until this time.
+    pub(crate) fn stay_until(&self, until: Nanos) {
+        self.stay.store(until.as_u64(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn staying(&self) -> Nanos {
+        Nanos::new(self.stay.load(Ordering::Relaxed))
     }
 
     /// No timer of ours is to fire: whoever waits next shall set one.

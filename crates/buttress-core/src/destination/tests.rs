@@ -84,14 +84,14 @@ fn a_call_found_too_old_counts_once_whatever_becomes_of_it() {
         Outcome::Cancelled,
     ] {
         let (destination, vitals) = watched();
-        for _ in 0..2 {
-            let permit = begin(&vitals, 0);
-            let _ = tick_until(&destination, at(0), at(700));
-            vitals.record(permit, at(900), outcome);
+        for start in [1_000, 2_000] {
+            let permit = begin(&vitals, start);
+            let _ = tick_until(&destination, at(start), at(start + 900));
+            vitals.record(permit, at(start + 900), outcome);
         }
         // Two facts; a third would trip.
         assert_eq!(vitals.state(), State::Closed, "{outcome:?}");
-        call(&vitals, 901, 902, Outcome::Failure(Cause::Error));
+        call(&vitals, 2_901, 2_902, Outcome::Failure(Cause::Error));
         assert_eq!(vitals.state(), State::Open, "{outcome:?}");
     }
 }

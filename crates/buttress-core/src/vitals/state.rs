@@ -76,6 +76,12 @@ impl State {
                 seat,
             });
         }
+        // While it is open and its time has not come, nothing can change: no lock.
+        let wait = self.due().since(now);
+        if word.state() == crate::State::Open && !wait.is_zero() {
+            shard.counters.rejected();
+            return Err(Refusal::Open { retry_after: wait });
+        }
         let (permit, change) = self.update(|signs| signs.permit(now));
         self.tell(now, change);
         match permit {
