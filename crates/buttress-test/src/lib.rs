@@ -22,6 +22,8 @@
 //! # }
 //! ```
 //!
+//! Each law is a function of its own in [`laws`], and more are for layers that count attempts: see [`Laws::check_counted`].
+//!
 //! # A scripted service
 //!
 //! ```

@@ -1,11 +1,11 @@
 //! Calls dropped at every poll leave nothing behind.
 #![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
 
-use std::{cell::RefCell, collections::HashMap, future::poll_fn, time::Duration};
+use std::{cell::RefCell, collections::HashMap, fmt::Debug, future::poll_fn, time::Duration};
 
 use buttress::{
     Buttress, CLOCK, Cause, Endpoint, GuardLayer, Idempotent, Nanos, Outcome, Plain, Policy,
-    Redundancy, Snapshot, State, StatsLayer, Vitals, fixed,
+    Redundancy, RetryLayer, Snapshot, State, StatsLayer, Vitals, fixed,
 };
 use buttress_test::{Answer, Readiness, Script, Scripted, cancel_everywhere};
 use tower::{BoxError, Layer as _, Service, service_fn};
@@ -13,10 +13,11 @@ use tower::{BoxError, Layer as _, Service, service_fn};
 const MS: Duration = Duration::from_millis(1);
 
 fn timed() -> Policy {
-    Policy::new()
-        .deadline(1000 * MS)
-        .attempt_timeout(100 * MS)
-        .redundancy(Redundancy::None)
+    Policy::new().deadline(1000 * MS).attempt_timeout(100 * MS)
+}
+
+fn again() -> Policy {
+    timed().redundancy(Redundancy::failover(3))
 }
 
 fn readinesses() -> [Readiness; 4] {
@@ -38,6 +39,12 @@ fn answers() -> [Answer; 5] {
     ]
 }
 
+/// Every readiness with every answer.
+fn all() -> impl Iterator<Item = (Readiness, Answer)> {
+    let pairs = |ready: Readiness| answers().map(|answer| (ready.clone(), answer));
+    readinesses().into_iter().flat_map(pairs)
+}
+
 /// A service that behaves so at every call.
 fn always(ready: &Readiness, answer: &Answer) -> Scripted {
     let service = Scripted::new();
@@ -53,103 +60,101 @@ async fn call<S: Service<u64>>(mut service: S) -> Result<S::Response, S::Error> 
     service.call(1).await
 }
 
-/// No permit, no future, no readiness and no place in a queue is held.
-fn nothing_is_held<'a>(
-    at: &str,
-    shots: impl IntoIterator<Item = &'a Snapshot>,
-    scripts: impl IntoIterator<Item = &'a Script>,
-) {
-    for Snapshot { counts, .. } in shots {
-        assert_eq!(counts.in_flight(), 0, "{at}: {counts:?}");
-        assert_eq!(counts.started, counts.finished(), "{at}: {counts:?}");
-    }
-    for script in scripts {
-        let counts = script.counts();
-        let held = (counts.live, counts.reservations, counts.waiting);
-        assert_eq!(held, (0, 0, 0), "{at}: {counts:?}");
-        assert_eq!(script.violations(), [], "{at}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_guard_holds_nothing_after_a_drop_at_any_poll() {
-    for ready in readinesses() {
-        if ready == Readiness::Never {
-            // Nothing bounds a wait for readiness before the call.
-            continue;
-        }
-        for answer in answers() {
-            let inner = always(&ready, &answer);
-            let layer = GuardLayer::with_policy("db", Plain, &timed()).unwrap();
-            let outer = StatsLayer::with_policy("db", Plain, &timed()).unwrap();
-            cancel_everywhere(
-                || call(outer.layer(layer.layer(inner.clone()))),
-                |polls| {
-                    let shots =
-                        [layer.vitals(), outer.vitals()].map(|one| one.snapshot(CLOCK.now()));
-                    let at = format!("{polls} polls of {ready:?}, {answer:?}");
-                    nothing_is_held(&at, &shots, [&inner.script()]);
-                },
-            )
-            .await;
-        }
-    }
-}
-
-/// What one call is sent through, and what it leaves behind.
+/// What one call may leave behind.
 struct Scene {
-    root: Buttress,
+    shots: Box<dyn Fn() -> Vec<Snapshot>>,
     scripts: Vec<Script>,
-    /// Vitals are known for as long as somebody can call.
-    _kept: Box<dyn std::any::Any>,
 }
 
 impl Scene {
-    fn nothing_is_held(&self, at: &str) {
-        let shots = self.root.registry().snapshot(CLOCK.now());
-        nothing_is_held(at, &shots, &self.scripts);
+    fn of_root(root: Buttress, scripts: Vec<Script>) -> Self {
+        let shots = Box::new(move || root.registry().snapshot(CLOCK.now()));
+        Self { shots, scripts }
+    }
+
+    fn of_vitals<const N: usize>(vitals: [&Vitals; N], script: Script) -> Self {
+        let vitals = vitals.map(Vitals::clone);
+        let shots = move || {
+            vitals
+                .each_ref()
+                .map(|one| one.snapshot(CLOCK.now()))
+                .into()
+        };
+        let (shots, scripts) = (Box::new(shots), vec![script]);
+        Self { shots, scripts }
+    }
+
+    /// No permit, no future, no readiness and no place in a queue.
+    fn holds_nothing(&self, at: &str) {
+        for Snapshot { counts, .. } in (self.shots)() {
+            assert_eq!(counts.in_flight(), 0, "{at}: {counts:?}");
+            assert_eq!(counts.started, counts.finished(), "{at}: {counts:?}");
+        }
+        for script in &self.scripts {
+            let counts = script.counts();
+            let held = (counts.live, counts.reservations, counts.waiting);
+            assert_eq!(held, (0, 0, 0), "{at}: {counts:?}");
+            assert_eq!(script.violations(), [], "{at}");
+        }
+    }
+}
+
+/// Sets the stage anew for each drop, with the same draws. Returns how many polls the whole call takes.
+async fn leaves_nothing<S>(what: impl Debug, seed: u64, stage: impl Fn() -> (S, Scene)) -> usize
+where
+    S: Service<u64> + Clone,
+{
+    let set = RefCell::new(None);
+    cancel_everywhere(
+        || {
+            fastrand::seed(seed);
+            let (service, scene) = stage();
+            // What is known of an endpoint is known for as long as somebody can call it.
+            *set.borrow_mut() = Some((service.clone(), scene));
+            call(service)
+        },
+        |polls| {
+            let (_service, scene) = set.take().unwrap();
+            scene.holds_nothing(&format!("{polls} polls of {what:?}, seed {seed}"));
+        },
+    )
+    .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn stacked_guards_hold_nothing_after_a_drop_at_any_poll() {
+    // Nothing bounds a wait for readiness before the call.
+    for (ready, answer) in all().filter(|(ready, _)| *ready != Readiness::Never) {
+        leaves_nothing((&ready, &answer), 0, || {
+            let inner = always(&ready, &answer);
+            let layer = GuardLayer::with_policy("db", Plain, &timed()).unwrap();
+            let outer = StatsLayer::with_policy("db", Plain, &timed()).unwrap();
+            let scene = Scene::of_vitals([layer.vitals(), outer.vitals()], inner.script());
+            (outer.layer(layer.layer(inner)), scene)
+        })
+        .await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn dispatch_holds_nothing_after_a_drop_at_any_poll() {
-    let policy = timed().redundancy(Redundancy::failover(3));
     let mut most = 0;
-    for ready in readinesses() {
-        for answer in answers() {
-            for seed in 0..8 {
-                let scene = RefCell::new(None);
-                let polls = cancel_everywhere(
-                    || {
-                        // The same draws in each run, and a fresh record.
-                        fastrand::seed(seed);
-                        let root = Buttress::new().policy("set", policy);
-                        let services: HashMap<&str, Scripted> = HashMap::from([
-                            ("a", always(&ready, &answer)),
-                            ("b", always(&Readiness::Ready, &Answer::Err("bad".into()))),
-                            ("c", always(&Readiness::PendingOnce(5 * MS), &answer)),
-                        ]);
-                        let scripts = services.values().map(Scripted::script).collect();
-                        let connect =
-                            move |endpoint: &Endpoint| services[endpoint.address()].clone();
-                        let sets = fixed(["a", "b", "c"]).unwrap();
-                        let service = root.dispatch("set", Idempotent(Plain), sets, connect);
-                        let service = service.unwrap();
-                        *scene.borrow_mut() = Some(Scene {
-                            root,
-                            scripts,
-                            _kept: Box::new(service.clone()),
-                        });
-                        call(service)
-                    },
-                    |polls| {
-                        let at = format!("{polls} polls of {ready:?}, {answer:?}, {seed}");
-                        scene.borrow().as_ref().unwrap().nothing_is_held(&at);
-                    },
-                )
-                .await;
-                most = most.max(polls);
-            }
+    for (ready, answer) in all() {
+        for seed in 0..8 {
+            let stage = || {
+                let root = Buttress::new().policy("set", again());
+                let services = HashMap::from([
+                    ("a", always(&ready, &answer)),
+                    ("b", always(&Readiness::Ready, &Answer::Err("bad".into()))),
+                    ("c", always(&Readiness::PendingOnce(5 * MS), &answer)),
+                ]);
+                let scripts = services.values().map(Scripted::script).collect();
+                let connect = move |endpoint: &Endpoint| services[endpoint.address()].clone();
+                let sets = fixed(["a", "b", "c"]).unwrap();
+                let service = root.dispatch("set", Idempotent(Plain), sets, connect);
+                (service.unwrap(), Scene::of_root(root, scripts))
+            };
+            most = most.max(leaves_nothing((&ready, &answer), seed, stage).await);
         }
     }
     assert!(most >= 6, "{most} polls are no journey");
@@ -157,32 +162,45 @@ async fn dispatch_holds_nothing_after_a_drop_at_any_poll() {
 
 #[tokio::test(start_paused = true)]
 async fn retry_holds_nothing_after_a_drop_at_any_poll() {
-    let policy = timed().redundancy(Redundancy::failover(3));
-    for ready in readinesses() {
-        for answer in answers() {
-            let scene = RefCell::new(None);
-            cancel_everywhere(
-                || {
-                    fastrand::seed(1);
-                    let root = Buttress::new().policy("one", policy);
-                    let inner = always(&ready, &answer);
-                    let scripts = vec![inner.script()];
-                    let layer = root.retry("one", Idempotent(Plain)).unwrap();
-                    let service = layer.layer(inner);
-                    *scene.borrow_mut() = Some(Scene {
-                        root,
-                        scripts,
-                        _kept: Box::new(service.clone()),
-                    });
-                    call(service)
-                },
-                |polls| {
-                    let at = format!("{polls} polls of {ready:?}, {answer:?}");
-                    scene.borrow().as_ref().unwrap().nothing_is_held(&at);
-                },
-            )
-            .await;
-        }
+    for (ready, answer) in all() {
+        leaves_nothing((&ready, &answer), 1, || {
+            let root = Buttress::new().policy("one", again());
+            let inner = always(&ready, &answer);
+            let scripts = vec![inner.script()];
+            let service = root.retry("one", Idempotent(Plain)).unwrap().layer(inner);
+            (service, Scene::of_root(root, scripts))
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_over_guards_one_of_them_half_open_holds_nothing_after_a_drop_at_any_poll() {
+    for (answer, seed) in answers()
+        .into_iter()
+        .flat_map(|one| (0..8).map(move |seed| (one.clone(), seed)))
+    {
+        leaves_nothing(&answer, seed, || {
+            let root = Buttress::new().policy("set", again());
+            let inner = always(&Readiness::PendingOnce(5 * MS), &answer);
+            let [a, b] = ["a", "b"].map(|name| GuardLayer::new(name, Plain));
+            broke_long_ago(a.vitals());
+            let guards = Scene::of_vitals([a.vitals(), b.vitals()], inner.script());
+            let connect = move |endpoint: &Endpoint| match endpoint.address() {
+                "a" => a.layer(inner.clone()),
+                _ => b.layer(inner.clone()),
+            };
+            let sets = fixed(["a", "b"]).unwrap();
+            let service = root.dispatch("set", Idempotent(Plain), sets, connect);
+            let shots = move || {
+                let mut shots = root.registry().snapshot(CLOCK.now());
+                shots.extend((guards.shots)());
+                shots
+            };
+            let (shots, scripts) = (Box::new(shots), guards.scripts);
+            (service.unwrap(), Scene { shots, scripts })
+        })
+        .await;
     }
 }
 
@@ -209,106 +227,56 @@ fn another_may_probe(at: &str, vitals: &Vitals) {
     assert!(attempt.is_ok(), "{at}: wedged: {:?}", vitals.state());
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_dropped_probe_does_not_wedge_a_guard() {
+/// Drops the probe of a breaker at every poll, and asks for another.
+async fn does_not_wedge<S>(stage: impl Fn(Scripted) -> (S, Vitals))
+where
+    S: Service<u64>,
+{
     for answer in [Answer::Ok { pending: 3 }, Answer::After(20 * MS)] {
         let probed = RefCell::new(None);
         cancel_everywhere(
             || {
                 let inner = always(&Readiness::PendingOnce(MS), &answer);
                 let script = inner.script();
-                let layer = GuardLayer::new("db", Plain);
-                broke_long_ago(layer.vitals());
-                *probed.borrow_mut() = Some((layer.vitals().clone(), script));
-                call(layer.layer(inner))
+                let (service, vitals) = stage(inner);
+                broke_long_ago(&vitals);
+                *probed.borrow_mut() = Some((vitals, script));
+                call(service)
             },
             |polls| {
                 let at = format!("{polls} polls of {answer:?}");
                 let (vitals, script) = probed.take().unwrap();
-                nothing_is_held(&at, [&vitals.snapshot(CLOCK.now())], [&script]);
+                Scene::of_vitals([&vitals], script).holds_nothing(&at);
                 another_may_probe(&at, &vitals);
             },
         )
         .await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_probe_does_not_wedge_a_guard() {
+    does_not_wedge(|inner| {
+        let layer = GuardLayer::new("db", Plain);
+        (layer.layer(inner), layer.vitals().clone())
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_dropped_probe_does_not_wedge_dispatch() {
-    for answer in [Answer::Ok { pending: 3 }, Answer::After(20 * MS)] {
-        let probed = RefCell::new(None);
-        cancel_everywhere(
-            || {
-                let inner = always(&Readiness::PendingOnce(MS), &answer);
-                let script = inner.script();
-                let root = Buttress::new().policy("one", timed());
-                let layer = root.retry("one", Idempotent(Plain)).unwrap();
-                let vitals = layer.vitals().unwrap();
-                broke_long_ago(&vitals);
-                *probed.borrow_mut() = Some((vitals, script));
-                call(layer.layer(inner))
-            },
-            |polls| {
-                let at = format!("{polls} polls of {answer:?}");
-                let (vitals, script) = probed.take().unwrap();
-                nothing_is_held(&at, [&vitals.snapshot(CLOCK.now())], [&script]);
-                another_may_probe(&at, &vitals);
-            },
-        )
-        .await;
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn guards_within_dispatch_hold_nothing_after_a_drop_at_any_poll() {
-    let policy = timed().redundancy(Redundancy::failover(3));
-    for answer in answers() {
-        for seed in 0..8 {
-            let scene = RefCell::new(None);
-            cancel_everywhere(
-                || {
-                    fastrand::seed(seed);
-                    let root = Buttress::new().policy("set", policy);
-                    let inner = always(&Readiness::PendingOnce(5 * MS), &answer);
-                    let scripts = vec![inner.script()];
-                    let [a, b] = ["a", "b"].map(|name| GuardLayer::new(name, Plain));
-                    // The guard of the first is half open.
-                    broke_long_ago(a.vitals());
-                    let vitals = [a.vitals().clone(), b.vitals().clone()];
-                    let connect = move |endpoint: &Endpoint| match endpoint.address() {
-                        "a" => a.layer(inner.clone()),
-                        _ => b.layer(inner.clone()),
-                    };
-                    let sets = fixed(["a", "b"]).unwrap();
-                    let service = root
-                        .dispatch("set", Idempotent(Plain), sets, connect)
-                        .unwrap();
-                    let _kept = Box::new(service.clone());
-                    let kept = Scene {
-                        root,
-                        scripts,
-                        _kept,
-                    };
-                    *scene.borrow_mut() = Some((kept, vitals));
-                    call(service)
-                },
-                |polls| {
-                    let at = format!("{polls} polls of {answer:?}, {seed}");
-                    let (scene, vitals) = scene.take().unwrap();
-                    scene.nothing_is_held(&at);
-                    let shots = vitals.map(|one| one.snapshot(CLOCK.now()));
-                    nothing_is_held(&at, &shots, []);
-                },
-            )
-            .await;
-        }
-    }
+    does_not_wedge(|inner| {
+        let layer = RetryLayer::new("one", Idempotent(Plain), &timed()).unwrap();
+        let vitals = layer.vitals().unwrap();
+        (layer.layer(inner), vitals)
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_panics_holds_nothing_and_is_a_failure() {
     let layer = GuardLayer::new("db", Plain);
-    let root = Buttress::new().policy("set", timed().redundancy(Redundancy::failover(3)));
+    let root = Buttress::new().policy("set", again());
     let inner = layer.layer(service_fn(async |_: u64| -> Result<u64, BoxError> {
         tokio::task::yield_now().await;
         panic!("as planned")
@@ -319,12 +287,10 @@ async fn a_call_that_panics_holds_nothing_and_is_a_failure() {
     let service = service.unwrap();
     let ended = tokio::spawn(call(service.clone())).await;
     assert!(ended.unwrap_err().is_panic());
-    let [dispatched] = &root.registry().snapshot(CLOCK.now())[..] else {
-        panic!("one endpoint")
-    };
-    let guarded = layer.vitals().snapshot(CLOCK.now());
-    for shot in [dispatched, &guarded] {
-        assert_eq!(shot.counts.failures.of(Cause::Panic), 1);
-        nothing_is_held("a panic", [shot], []);
+    let mut shots = root.registry().snapshot(CLOCK.now());
+    shots.push(layer.vitals().snapshot(CLOCK.now()));
+    for Snapshot { counts, .. } in shots {
+        assert_eq!(counts.failures.of(Cause::Panic), 1, "{counts:?}");
+        assert_eq!(counts.in_flight(), 0, "{counts:?}");
     }
 }

@@ -140,6 +140,17 @@ async fn no_queue_is_kept_waiting_in_while_another_endpoint_answers() {
     }
 }
 
+/// The one that refused connections was asked thrice, and the one that was merely busy never.
+#[tokio::test(start_paused = true)]
+async fn a_busy_endpoint_is_waited_for_when_the_others_cannot_be_reached() {
+    for _ in 0..40 {
+        let buttress = Buttress::new().policy("set", policy());
+        let (service, scripts) = over(&buttress, &["unreachable", "good"]);
+        scripts[1].ready_always(Readiness::PendingOnce(Duration::from_millis(300)));
+        assert!(service.oneshot(1).await.is_ok());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_service_that_cannot_become_ready_has_failed_unsent() {
     let buttress = Buttress::new().policy("set", policy());

@@ -312,7 +312,11 @@ where
 
     /// Has this one been tried, or passed over?
     fn over(&self, place: usize) -> bool {
-        self.tried[..self.tried_count].contains(&(place as u32)) || self.passed.contains(&place)
+        self.tried(place) || self.passed.contains(&place)
+    }
+
+    fn tried(&self, place: usize) -> bool {
+        self.tried[..self.tried_count].contains(&(place as u32))
     }
 
     /// Sends the request, unless the endpoint's breaker refuses it after all.
@@ -388,8 +392,11 @@ where
         let outcome = failed.outcome();
         self.failed = Some(failed);
         self.request = self.spare.take();
+        // Whoever is only hot is waited for when the others are out of reach, but not while one of them is there to ask.
         let fresh = members
-            .pick(self.now, 0, true, |place| self.over(place))
+            .pick(self.now, 0, true, |place| {
+                self.tried(place) || !outcome.unsent() && self.passed.contains(&place)
+            })
             .is_some();
         // Where nobody at all takes calls, a pause would only delay the bad news.
         if !fresh && members.pick(self.now, 0, true, |_| false).is_none() {
