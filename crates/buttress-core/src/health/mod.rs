@@ -1,6 +1,7 @@
 //! Judging: from outcomes to an alarm. What is done about it is the breaker's business.
 
 mod consecutive;
+mod cusum;
 
 use crate::{Nanos, Outcome, PolicyError, Sign};
 use consecutive::Consecutive;
