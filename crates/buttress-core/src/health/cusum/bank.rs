@@ -11,9 +11,12 @@ pub(crate) struct Counter {
 
 /// Two counters that hear the same calls; whichever trips first raises the alarm.
 ///
-/// One counter is best at one failure rate. Two, a factor of 20 apart, are within a tenth or two of the best at every rate between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One counter is best at one failure rate. Two, a factor of 20 in odds apart, are at most a third slower than the best at
+/// any rate from 5 times the tolerable one, and at most rates within a tenth.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Bank {
+    /// The failure rate it puts up with.
+    pub(crate) tolerable: f64,
     pub(crate) slow: Counter,
     pub(crate) fast: Counter,
 }
@@ -51,6 +54,7 @@ impl Bank {
         };
         let (slow, fast) = (counters(SLOW), counters(FAST));
         std::array::from_fn(|index| Self {
+            tolerable,
             slow: slow[index],
             fast: fast[index],
         })

@@ -2,6 +2,7 @@
 //! is an alarm. No rule with as few false alarms notices a known change sooner in the worst case (Moustakides 1986).
 
 mod bank;
+mod burst;
 mod evidence;
 mod freshness;
 mod joint;
@@ -23,6 +24,7 @@ pub(crate) struct Cusum {
     slow: Evidence,
     fast: Evidence,
     freshness: Freshness,
+    tolerable: f64,
 }
 
 impl Cusum {
@@ -31,6 +33,7 @@ impl Cusum {
             slow: Evidence::none(bank.slow),
             fast: Evidence::none(bank.fast),
             freshness: Freshness::new(),
+            tolerable: bank.tolerable,
         }
     }
 
@@ -74,6 +77,7 @@ impl Cusum {
 
     /// Puts other thresholds in force. Each counter stays as near to its alarm as it was.
     pub(crate) fn retarget(&mut self, bank: Bank) {
+        self.tolerable = bank.tolerable;
         self.slow.retarget(bank.slow);
         self.fast.retarget(bank.fast);
     }
@@ -92,12 +96,22 @@ impl Cusum {
     fn failed(&mut self, started: Nanos) -> Option<Alarm> {
         let slow = self.slow.add(started);
         let fast = self.fast.add(started);
-        (slow || fast).then_some(Alarm {
-            since: if fast {
-                self.fast.since()
-            } else {
-                self.slow.since()
-            },
+        (slow || fast).then(|| Alarm {
+            since: self.since(),
         })
     }
+
+    /// When the trouble began. Each counter tells when its own did; the slow one is late to forget failures from before
+    /// a steep change, the fast one forgets the first of a gentle change. The likelier is right, whichever tripped.
+    fn since(&self) -> Nanos {
+        let likelihood = |evidence: &Evidence| evidence.likelihood(self.tolerable);
+        if likelihood(&self.slow) > likelihood(&self.fast) {
+            self.slow.since()
+        } else {
+            self.fast.since()
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;
