@@ -32,8 +32,12 @@ pub(crate) struct Bank {
 /// |       5 % |   22 % | 84 % |
 /// |      20 % |   57 % | 96 % |
 /// |      50 % |   84 % | 99 % |
-const SLOW: f64 = (0.05 / 0.95) / (0.01 / 0.99);
-const FAST: f64 = (0.5 / 0.5) / (0.01 / 0.99);
+const SLOW: f64 = odds(0.05) / odds(0.01);
+const FAST: f64 = odds(0.5) / odds(0.01);
+
+const fn odds(rate: f64) -> f64 {
+    rate / (1.0 - rate)
+}
 
 impl Bank {
     /// The bank that at the failure rate `tolerable` runs for at least `target` calls between alarms.
@@ -48,7 +52,7 @@ impl Bank {
         // Each false alarm is one of either counter: at half the frequency each, they keep to the target together.
         let singles = targets.map(|target| 2.0 * target);
         let counters = |factor: f64| {
-            let odds = factor * tolerable / (1.0 - tolerable);
+            let odds = factor * odds(tolerable);
             let steps = Steps::between(tolerable, odds / (1.0 + odds));
             thresholds(steps, tolerable, singles).map(|threshold| Counter { steps, threshold })
         };
@@ -121,7 +125,7 @@ mod tests {
             let run = bank.arl_bound(tolerable);
             assert!((1e8..2e8).contains(&run), "{tolerable}: {run}");
             for factor in [SLOW, 10.0, 22.0, 50.0, FAST, 1e6] {
-                let odds = factor * tolerable / (1.0 - tolerable);
+                let odds = factor * odds(tolerable);
                 let p = odds / (1.0 + odds);
                 let best = (0..24)
                     .map(|step| {

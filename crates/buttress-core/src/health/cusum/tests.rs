@@ -128,7 +128,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0.0..12.0).prop_map(Step::Stretch),
         1 => Just(Step::Reset),
     ];
-    prop::collection::vec(step, 0..200)
+    prop::collection::vec(step, 0..80)
 }
 
 fn banks() -> impl Strategy<Value = Bank> {
@@ -387,16 +387,24 @@ fn failures_in_runs_raise_the_thresholds_until_false_alarms_are_rare_again() {
 fn an_outage_teaches_nothing_of_bursts() {
     let (mut cusum, mut world, mut burst) = (cusum(), World::seeded(5), Burst::new());
     for _ in 0..200 {
-        while world.fail(0, &mut cusum, Some(&mut burst)).is_none() {}
-        cusum.reset();
-        burst.discard();
-        for _ in 0..20 {
-            let successes = world.successes(0.01);
+        for _ in 0..40 {
+            let successes = world.successes(0.005);
             world.fail(successes, &mut cusum, Some(&mut burst));
         }
+        // Outages that fill several slots.
+        loop {
+            let successes = world.successes(0.1);
+            if world
+                .fail(successes, &mut cusum, Some(&mut burst))
+                .is_some()
+            {
+                break;
+            }
+        }
         cusum.reset();
+        burst.discard();
     }
-    assert!(burst.scale() <= 1.02, "{}", burst.scale());
+    assert!(burst.scale() < 1.1, "{}", burst.scale());
 }
 
 #[test]
