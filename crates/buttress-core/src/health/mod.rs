@@ -5,7 +5,7 @@ mod cusum;
 
 use crate::{Nanos, Outcome, PolicyError, Sign};
 use consecutive::Consecutive;
-use cusum::Cusum;
+use cusum::Stretched;
 pub(crate) use cusum::{Bank, Ladder, Quiet, Rung};
 
 /// Whether an endpoint is well.
@@ -69,7 +69,7 @@ impl HealthPolicy {
 /// A judge at work: the seam behind which every rule stands.
 #[derive(Debug)]
 pub(crate) enum Detector {
-    Cusum(Cusum),
+    Cusum(Stretched),
     Consecutive(Consecutive),
 }
 
@@ -100,7 +100,7 @@ pub(crate) struct Alarm {
 impl Detector {
     pub(crate) fn new(policy: &HealthPolicy, bank: impl FnOnce() -> Bank) -> Self {
         match *policy {
-            HealthPolicy::Cusum => Self::Cusum(Cusum::new(bank())),
+            HealthPolicy::Cusum => Self::Cusum(Stretched::new(bank())),
             HealthPolicy::Consecutive(threshold) => Self::Consecutive(Consecutive::new(threshold)),
         }
     }

@@ -11,9 +11,12 @@ pub(crate) struct Counter {
 
 /// Two counters that hear the same calls; whichever trips first raises the alarm.
 ///
-/// One counter is best at one failure rate. Two, a factor of 20 apart, are within a tenth or two of the best at every rate between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One counter is best at one failure rate. Two, a factor of 20 in odds apart, are at most a third slower than the best at
+/// any rate from 5 times the tolerable one, and at most rates within a tenth.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Bank {
+    /// The failure rate it puts up with.
+    pub(crate) tolerable: f64,
     pub(crate) slow: Counter,
     pub(crate) fast: Counter,
 }
@@ -29,8 +32,12 @@ pub(crate) struct Bank {
 /// |       5 % |   22 % | 84 % |
 /// |      20 % |   57 % | 96 % |
 /// |      50 % |   84 % | 99 % |
-const SLOW: f64 = (0.05 / 0.95) / (0.01 / 0.99);
-const FAST: f64 = (0.5 / 0.5) / (0.01 / 0.99);
+const SLOW: f64 = odds(0.05) / odds(0.01);
+const FAST: f64 = odds(0.5) / odds(0.01);
+
+const fn odds(rate: f64) -> f64 {
+    rate / (1.0 - rate)
+}
 
 impl Bank {
     /// The bank that at the failure rate `tolerable` runs for at least `target` calls between alarms.
@@ -45,12 +52,13 @@ impl Bank {
         // Each false alarm is one of either counter: at half the frequency each, they keep to the target together.
         let singles = targets.map(|target| 2.0 * target);
         let counters = |factor: f64| {
-            let odds = factor * tolerable / (1.0 - tolerable);
+            let odds = factor * odds(tolerable);
             let steps = Steps::between(tolerable, odds / (1.0 + odds));
             thresholds(steps, tolerable, singles).map(|threshold| Counter { steps, threshold })
         };
         let (slow, fast) = (counters(SLOW), counters(FAST));
         std::array::from_fn(|index| Self {
+            tolerable,
             slow: slow[index],
             fast: fast[index],
         })
@@ -117,7 +125,7 @@ mod tests {
             let run = bank.arl_bound(tolerable);
             assert!((1e8..2e8).contains(&run), "{tolerable}: {run}");
             for factor in [SLOW, 10.0, 22.0, 50.0, FAST, 1e6] {
-                let odds = factor * tolerable / (1.0 - tolerable);
+                let odds = factor * odds(tolerable);
                 let p = odds / (1.0 + odds);
                 let best = (0..24)
                     .map(|step| {

@@ -13,6 +13,10 @@ pub(crate) struct Evidence {
     sum: f64,
     /// When the first of the failed calls began that the sum is made of: the change-point (Page 1954), if it was one.
     since: Nanos,
+    /// Calls from that one on.
+    calls: u64,
+    /// Of these, failed ones.
+    failures: u64,
 }
 
 impl Evidence {
@@ -22,6 +26,8 @@ impl Evidence {
             stretch: 1.0,
             sum: 0.0,
             since: Nanos::ZERO,
+            calls: 0,
+            failures: 0,
         }
     }
 
@@ -29,18 +35,20 @@ impl Evidence {
     ///
     /// More than enough is not kept, so that an alarm that nobody acted on ends soon after the failures do.
     pub(crate) fn add(&mut self, started: Nanos) -> bool {
+        if self.is_none() {
+            (self.since, self.calls, self.failures) = (started, 0, 0);
+        }
         // Calls end out of order: the trouble began with the earliest of them.
-        self.since = if self.is_none() {
-            started
-        } else {
-            self.since.min(started)
-        };
+        self.since = self.since.min(started);
+        self.calls = self.calls.saturating_add(1);
+        self.failures = self.failures.saturating_add(1);
         let enough = self.enough();
         self.sum = (self.sum + f64::from(self.counter.steps.up)).min(enough);
         self.sum >= enough
     }
 
     pub(crate) fn relieve(&mut self, successes: u64) {
+        self.calls = self.calls.saturating_add(successes);
         let relief = successes as f64 * f64::from(self.counter.steps.down);
         self.keep(self.sum - relief);
     }
@@ -61,6 +69,23 @@ impl Evidence {
     /// When its trouble began; of no meaning while there is none.
     pub(crate) const fn since(&self) -> Nanos {
         self.since
+    }
+
+    /// How much better a change at its beginning explains the calls since than the rate `tolerable` does: the logarithm
+    /// of the ratio of likelihoods, at the rate since seen.
+    pub(crate) fn likelihood(&self, tolerable: f64) -> f64 {
+        let (failed, calls) = (self.failures as f64, self.calls as f64);
+        let rate = failed / calls;
+        if self.is_none() || rate <= tolerable {
+            return 0.0;
+        }
+        let failures = failed * (rate / tolerable).ln();
+        let successes = if self.failures < self.calls {
+            (calls - failed) * ((1.0 - rate) / (1.0 - tolerable)).ln()
+        } else {
+            0.0
+        };
+        failures + successes
     }
 
     /// How much of what is needed, 0 to 1.

@@ -2,11 +2,13 @@
 //! is an alarm. No rule with as few false alarms notices a known change sooner in the worst case (Moustakides 1986).
 
 mod bank;
+mod burst;
 mod evidence;
 mod freshness;
 mod joint;
 mod ladder;
 mod solve;
+mod stretched;
 
 use super::{Alarm, Fact};
 use crate::{Nanos, Sign};
@@ -14,6 +16,7 @@ pub(crate) use bank::Bank;
 use evidence::Evidence;
 use freshness::Freshness;
 pub(crate) use ladder::{Ladder, Quiet, Rung};
+pub(crate) use stretched::Stretched;
 
 /// Both counters of a bank at work.
 ///
@@ -24,6 +27,7 @@ pub(crate) struct Cusum {
     slow: Evidence,
     fast: Evidence,
     freshness: Freshness,
+    tolerable: f64,
 }
 
 impl Cusum {
@@ -32,6 +36,7 @@ impl Cusum {
             slow: Evidence::none(bank.slow),
             fast: Evidence::none(bank.fast),
             freshness: Freshness::new(),
+            tolerable: bank.tolerable,
         }
     }
 
@@ -75,6 +80,7 @@ impl Cusum {
 
     /// Puts other thresholds in force. Each counter stays as near to its alarm as it was.
     pub(crate) fn retarget(&mut self, bank: Bank) {
+        self.tolerable = bank.tolerable;
         self.slow.retarget(bank.slow);
         self.fast.retarget(bank.fast);
     }
@@ -93,12 +99,22 @@ impl Cusum {
     fn failed(&mut self, started: Nanos) -> Option<Alarm> {
         let slow = self.slow.add(started);
         let fast = self.fast.add(started);
-        (slow || fast).then_some(Alarm {
-            since: if fast {
-                self.fast.since()
-            } else {
-                self.slow.since()
-            },
+        (slow || fast).then(|| Alarm {
+            since: self.since(),
         })
     }
+
+    /// When the trouble began. Each counter tells when its own did; the slow one is late to forget failures from before
+    /// a steep change, the fast one forgets the first of a gentle change. The likelier is right, whichever tripped.
+    fn since(&self) -> Nanos {
+        let likelihood = |evidence: &Evidence| evidence.likelihood(self.tolerable);
+        if likelihood(&self.slow) > likelihood(&self.fast) {
+            self.slow.since()
+        } else {
+            self.fast.since()
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,7 +52,7 @@ impl Steps {
     }
 
     /// Does the counter go down on average, at a failure rate of `p`?
-    fn sinks(self, p: f64) -> bool {
+    pub(crate) fn sinks(self, p: f64) -> bool {
         p * f64::from(self.up) < (1.0 - p) * f64::from(self.down)
     }
 }
@@ -86,7 +86,8 @@ pub(crate) fn thresholds<const N: usize>(steps: Steps, p0: f64, targets: [f64; N
     }
     let mut open = found.iter_mut().zip(targets).peekable();
     let mut settle = |threshold: u32, arl: f64| {
-        while let Some((slot, _)) = open.next_if(|(_, target)| arl >= *target) {
+        // A target that is no number is met at once.
+        while let Some((slot, _)) = open.next_if(|(_, target)| arl >= *target || target.is_nan()) {
             *slot = threshold;
         }
         open.peek().is_none()
@@ -242,7 +243,7 @@ mod tests {
     fn iterated(steps: Steps, threshold: u32, p: f64) -> f64 {
         let height = threshold as usize;
         let mut runs = vec![0.0; height];
-        for _ in 0..100_000 {
+        for _ in 0..50_000 {
             let mut moved = 0.0_f64;
             for state in 0..height {
                 let below = runs[state.saturating_sub(steps.down as usize)];
@@ -274,12 +275,12 @@ mod tests {
     #[test]
     fn runs_as_long_as_brute_force_says() {
         for (up, down) in [(1, 1), (2, 1), (7, 1), (1, 2), (1, 5)] {
-            for threshold in [1, 2, 3, 7, 8, 15] {
-                for p in [0.15, 0.3, 0.5, 0.9, 1.0] {
+            for threshold in [1, 2, 7, 15] {
+                for p in [0.2, 0.5, 1.0] {
                     let steps = Steps { up, down };
                     let (got, want) = (arl(steps, threshold, p), iterated(steps, threshold, p));
                     // The iteration stops short of long runs.
-                    if want < 1e4 {
+                    if want < 3e3 {
                         assert!(
                             close(got, want, 6),
                             "{steps:?} {threshold} {p}: {got} {want}"
