@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use buttress_core::{
-    BreakerPolicy, EjectionPolicy, Enforce, HealthPolicy, Parts, PolicyError, Ratio, Redundancy,
-    Rules, print_duration,
+    BreakerPolicy, EjectionPolicy, Enforce, Explanation, HealthPolicy, Parts, PolicyError, Ratio,
+    Redundancy, Rules, Traffic, print_duration,
 };
 
 /// The longest time a policy may name: one day.
@@ -188,6 +188,21 @@ impl Policy {
         self.redundancy.check()?;
         self.extra_load.check("extra_load")?;
         self.rules(Parts::default()).check()
+    }
+
+    /// What this policy means under `traffic`, in numbers and in a sentence.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use buttress::{Policy, Traffic};
+    ///
+    /// let means = Policy::new().explain(Traffic { calls_per_second: 100.0, endpoints: 3 });
+    /// assert!(means.to_string().contains("at most 1 of 3 ejected"));
+    /// ```
+    #[must_use]
+    pub fn explain(&self, traffic: Traffic) -> Explanation {
+        self.rules(Parts::default()).explain(traffic)
     }
 
     pub(crate) fn rules(&self, parts: Parts) -> Rules {

@@ -49,6 +49,15 @@ impl HealthPolicy {
         Self::Consecutive(failures)
     }
 
+    /// Its name, as a file has it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Cusum => "cusum",
+            Self::Consecutive(_) => "consecutive",
+        }
+    }
+
     /// Can it be?
     ///
     /// # Errors
