@@ -9,6 +9,7 @@ use crate::{
 
 /// The traffic a policy is explained for. What is said here is measured where it runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Traffic {
     /// Calls a second to one endpoint.
     pub calls_per_second: f64,
