@@ -70,7 +70,7 @@ pub use event::{Event, EventKind, Events, Recent};
 pub use explain::{Delay, Explanation, Threshold, Traffic};
 pub use health::{Health, HealthPolicy};
 pub use outcome::{Cause, Origin, Outcome, Sign};
-pub use peers::{EjectionPolicy, Tally};
+pub use peers::{EjectionPolicy, PeersPolicy, Tally};
 pub use permit::Permit;
 pub use policy_error::PolicyError;
 pub use protocol::{Protocol, Resend};

@@ -47,8 +47,8 @@ pub use buttress::Buttress;
 pub use buttress_core::{
     Attempt, BreakerPolicy, Budget, Cause, Causes, Clock, Counts, Decisions, Describe, Destination,
     Endpoint, Episode, Event, EventKind, Events, Explanation, Health, HealthPolicy, Hold,
-    InvalidEndpoint, Labels, Nanos, Outcome, PolicyError, Protocol, Ratio, Recent, Redundancy,
-    Refusal, Registry, Reliability, Resend, Snapshot, State, Tally, Traffic, Vitals,
+    InvalidEndpoint, Labels, Nanos, Outcome, PeersPolicy, PolicyError, Protocol, Ratio, Recent,
+    Redundancy, Refusal, Registry, Reliability, Resend, Snapshot, State, Tally, Traffic, Vitals,
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{BodyError, BoxedHttp, GuardedBody, Http, Replayable};

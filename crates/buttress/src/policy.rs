@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use buttress_core::{
-    BreakerPolicy, EjectionPolicy, Enforce, Explanation, HealthPolicy, Parts, PolicyError, Ratio,
-    Redundancy, Rules, Traffic, print_duration,
+    BreakerPolicy, EjectionPolicy, Enforce, Explanation, HealthPolicy, Parts, PeersPolicy,
+    PolicyError, Ratio, Redundancy, Rules, Traffic, print_duration,
 };
 
 /// The longest time a policy may name: one day.
@@ -21,6 +21,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// | `false_alarm_every` | 30 days | how seldom a healthy destination may be taken for ill, all its endpoints together |
 /// | `extra_load` | 10 % | extra sends allowed, of all requests, plus a reserve of 10 |
 /// | `health` | derived from `tolerable` and `false_alarm_every` | when an endpoint counts as down |
+/// | `peers` | binomial test, every 10 s | who fails more often than the others explain |
 /// | `ejection` | half of a priority, one always stays | how many endpoints of a set may be out at once |
 /// | `enforce` | on | whether alarms are acted on, or only noted down |
 /// | `breaker` | 0.5 s, doubling to 5 s; 3 good probes | how long to leave it alone, and how it comes back |
@@ -66,6 +67,7 @@ pub struct Policy {
     redundancy: Redundancy,
     extra_load: Ratio,
     health: HealthPolicy,
+    peers: PeersPolicy,
     ejection: EjectionPolicy,
     enforce: Enforce,
     breaker: BreakerPolicy,
@@ -83,6 +85,7 @@ impl Policy {
             redundancy: Redundancy::None,
             extra_load: Ratio::percent(10),
             health: HealthPolicy::default(),
+            peers: PeersPolicy::Binomial,
             ejection: EjectionPolicy::new(),
             enforce: Enforce::ON,
             breaker: BreakerPolicy::new(),
@@ -114,6 +117,13 @@ impl Policy {
     #[must_use]
     pub const fn false_alarm_every(mut self, span: Duration) -> Self {
         self.false_alarm_every = span;
+        self
+    }
+
+    /// Sets how the endpoints of a set are compared.
+    #[must_use]
+    pub const fn peers(mut self, peers: PeersPolicy) -> Self {
+        self.peers = peers;
         self
     }
 
@@ -210,6 +220,7 @@ impl Policy {
             health: self.health,
             tolerable: self.tolerable,
             false_alarm_every: self.false_alarm_every,
+            peers: self.peers,
             ejection: self.ejection,
             enforce: self.enforce,
             timeout: self.limits().attempt,

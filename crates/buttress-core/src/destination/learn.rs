@@ -13,6 +13,9 @@ use crate::{
 /// has shown itself, and its calls are not taken for the norm.
 pub(crate) const PERIOD: Duration = Duration::from_secs(1);
 
+/// How often the endpoints of a set are compared, as Envoy does.
+pub(crate) const SWEEP: Duration = Duration::from_secs(10);
+
 /// What is remembered halves in this many periods, so that the norm follows the day and not the minute.
 const HALF_LIFE: f64 = 300.0;
 
@@ -32,6 +35,7 @@ const RATE_KNOWN: f64 = 10.0;
 pub(crate) struct Learn {
     next: Nanos,
     last: Nanos,
+    swept: Nanos,
     /// The first member to be observed next.
     turn: usize,
     /// Weighted counts by bucket.
@@ -48,6 +52,8 @@ pub(crate) struct Learn {
 /// What was learned.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Learned {
+    /// Is it time to compare the endpoints?
+    pub(crate) sweep: bool,
     /// The age from which on calls are late, once it is known.
     pub(crate) age: Option<Duration>,
     /// The share of calls that fail while all is well, once there were any.
@@ -94,6 +100,7 @@ impl Learn {
         Self {
             next: Nanos::ZERO,
             last: Nanos::ZERO,
+            swept: Nanos::ZERO,
             turn: 0,
             known: vec![0.0; BUCKETS].into(),
             fresh: vec![0; BUCKETS].into(),
@@ -146,7 +153,12 @@ impl Learn {
             self.calls = self.calls * left + calls as f64;
             self.seconds = self.seconds * left + passed;
         }
-        Some(self.learned(rules))
+        // One that was set in a time that is yet to come was set by a clock that was set back.
+        let sweep = now.since(self.swept) >= SWEEP || self.swept > now;
+        if sweep {
+            self.swept = now;
+        }
+        Some(self.learned(rules, sweep && !first))
     }
 
     /// What was fresh a period ago belongs to the known, for nobody has fallen ill since.
@@ -162,7 +174,7 @@ impl Learn {
         take(&mut self.census.late, fresh.late);
     }
 
-    fn learned(&self, rules: &Rules) -> Learned {
+    fn learned(&self, rules: &Rules, sweep: bool) -> Learned {
         let most = rules.timeout.map_or(Duration::MAX, |timeout| timeout / 2);
         let Weighted {
             calls,
@@ -170,6 +182,7 @@ impl Learn {
             late,
         } = self.census;
         Learned {
+            sweep,
             age: self.quantile().map(|age| age.min(most)),
             // Jeffreys' estimate: half a failure before the first call.
             base: (calls > 0.0).then(|| (failures + 0.5) / (calls + 1.0)),

@@ -10,7 +10,7 @@ mod vigilance;
 use std::{sync::OnceLock, time::Duration};
 
 use crate::{
-    Endpoint, HealthPolicy, Host, Nanos, Registry, Rules, Vitals,
+    Endpoint, HealthPolicy, Host, Nanos, Registry, Rules, Tally, Vitals,
     health::Bank,
     sync::{Arc, AtomicU64, Mutex, Ordering, Weak, lock},
     vitals::VitalState,
@@ -83,6 +83,9 @@ impl Shared {
         if let Some(base) = learned.base {
             self.norm.set_base(base);
         }
+        if learned.sweep {
+            self.compare(&members, learned.late, now);
+        }
         let (Some(vigilance), Some(rate)) = (&self.vigilance, learned.rate) else {
             return;
         };
@@ -90,6 +93,16 @@ impl Shared {
         let bank = lock(vigilance).adapt(rate / count as f64, count, learned.late);
         if let Some(bank) = bank {
             members.iter().for_each(|member| member.retarget(bank));
+        }
+    }
+
+    /// Compares its endpoints, and accuses those that stand out.
+    fn compare(&self, members: &[Arc<VitalState>], late: f64, now: Nanos) {
+        let tallies: Vec<Tally> = members.iter().map(|member| member.sweep()).collect();
+        let since = Nanos::new(now.as_u64().saturating_sub(learn::SWEEP.as_nanos() as u64));
+        let tolerable = self.rules.tolerable.as_f64() + late;
+        for index in self.rules.peers.outliers(&tallies, tolerable) {
+            members[index].nominate(since, now);
         }
     }
 

@@ -3,9 +3,11 @@
 mod cap;
 mod deviation;
 mod outlier;
+mod policy;
 
 pub use cap::EjectionPolicy;
-pub(crate) use outlier::{common_cause, explained, outliers};
+pub(crate) use outlier::{common_cause, explained};
+pub use policy::PeersPolicy;
 
 /// Failed calls out of calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    BreakerPolicy, Clock, EjectionPolicy, Enforce, Events, HealthPolicy, PolicyError, Ratio,
-    Registry, print_duration, sync::Arc,
+    BreakerPolicy, Clock, EjectionPolicy, Enforce, Events, HealthPolicy, PeersPolicy, PolicyError,
+    Ratio, Registry, print_duration, sync::Arc,
 };
 
 /// By which rules an endpoint is watched.
@@ -21,6 +21,8 @@ pub struct Rules {
     pub timeout: Option<Duration>,
     /// What is done about it.
     pub breaker: BreakerPolicy,
+    /// How the endpoints of a set are compared.
+    pub peers: PeersPolicy,
     /// How many endpoints of a set may be out at once.
     pub ejection: EjectionPolicy,
     /// How many of its alarms are acted on.
@@ -37,6 +39,7 @@ impl Default for Rules {
             false_alarm_every: Duration::from_secs(30 * 24 * 60 * 60),
             timeout: None,
             breaker: BreakerPolicy::new(),
+            peers: PeersPolicy::Binomial,
             ejection: EjectionPolicy::new(),
             enforce: Enforce::ON,
             parts: Parts::default(),

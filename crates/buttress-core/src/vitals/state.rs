@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Cause, Counts, Endpoint, Event, EventKind, Labels, Nanos, Outcome, Permit, Refusal, Sign,
-    Snapshot,
+    Snapshot, Tally,
     destination::{Census, Shared},
     health::{Alarm, Bank},
     locate::{Call, Ending, Record},
@@ -19,6 +19,14 @@ use crate::{
 
 /// Nothing is under way that could grow too old.
 const IDLE: u64 = u64::MAX;
+
+/// What was counted when the destination last asked.
+#[derive(Debug, Default)]
+struct Asked {
+    census: Census,
+    /// Calls since its peers were last compared with it.
+    sweep: Tally,
+}
 
 #[derive(Debug)]
 pub(crate) struct State {
@@ -36,8 +44,7 @@ pub(crate) struct State {
     latencies: [OnceLock<Latency>; 2],
     /// Calls that were evidence for their age.
     late: AtomicU64,
-    /// What was counted when the destination last asked.
-    asked: Mutex<Census>,
+    asked: Mutex<Asked>,
     signs: Mutex<Signs>,
 }
 
@@ -229,8 +236,27 @@ impl State {
             failures,
             late: self.late.load(Ordering::Relaxed),
         };
-        let before = std::mem::replace(&mut *lock(&self.asked), census);
-        census.since(before)
+        let mut asked = lock(&self.asked);
+        let more = census.since(std::mem::replace(&mut asked.census, census));
+        // A late call that fails in the end is counted twice: it was slow, and then it was lost.
+        let failures = more.failures + more.late;
+        asked.sweep = asked.sweep.plus(Tally::new(failures, more.calls));
+        more
+    }
+
+    /// Calls of the time since this was last asked, as far as they were counted by [`census_since`](Self::census_since).
+    pub(crate) fn sweep(&self) -> Tally {
+        std::mem::take(&mut lock(&self.asked).sweep)
+    }
+
+    /// Its peers say that it has been ill since `since`.
+    pub(crate) fn nominate(&self, since: Nanos, now: Nanos) {
+        if !self.word().flows() {
+            return;
+        }
+        let rule = |alarm: &Alarm| self.destination.rule(self, alarm, now);
+        let change = self.update(|signs| signs.accuse(Alarm { since }, now, rule));
+        self.tell(now, change);
     }
 
     /// So much evidence is enough from now on.

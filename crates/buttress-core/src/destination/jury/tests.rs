@@ -159,3 +159,28 @@ fn a_lone_service_may_always_open() {
     (0..5).for_each(|millis| call(&vitals, millis, FAILED));
     assert_eq!(vitals.state(), State::Open);
 }
+
+#[test]
+fn peers_nominate_one_that_its_own_rule_is_blind_to() {
+    let rules = Rules {
+        health: HealthPolicy::consecutive(1_000),
+        ..Rules::default()
+    };
+    let destination = Destination::new("set", &rules, &Host::new(Clock(|| Nanos::ZERO)));
+    let named = |address: &str| destination.endpoint(Endpoint::new(address).unwrap());
+    let set = [named("a:1"), named("b:1"), named("c:1")];
+    for millis in (0..25_000).step_by(50) {
+        for (index, endpoint) in set.iter().enumerate() {
+            let ill = index == 1 && millis % 200 == 0;
+            call(
+                endpoint,
+                millis,
+                if ill { FAILED } else { Outcome::Success },
+            );
+        }
+        let _ = destination.tick(at(millis + 2));
+    }
+    assert_eq!(states(&set), [State::Closed, State::Open, State::Closed]);
+    let since = set[1].snapshot(at(25_000)).episodes[0];
+    assert!(since.time_to_detect() <= Duration::from_secs(10));
+}
