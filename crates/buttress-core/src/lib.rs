@@ -38,6 +38,7 @@ mod budget;
 mod endpoint;
 mod event;
 mod health;
+mod locate;
 mod math;
 mod outcome;
 mod peers;

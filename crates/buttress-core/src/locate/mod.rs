@@ -1,0 +1,5 @@
+//! Localising: which part of the traffic fails, why, and how sure that is.
+
+mod candidate;
+mod record;
+mod score;
