@@ -7,35 +7,12 @@
 use super::candidate::{Candidate, Dimension, Labels, Sample};
 use crate::{math::ln_beta, peers::Tally};
 
-/// What a look at the calls came to.
-#[derive(Debug)]
-pub(crate) struct Diagnosis {
-    /// What is at fault, the strongest evidence first: more than one where several faults explain it best. Empty if
-    /// nothing stands out.
-    pub(crate) causes: Vec<Finding>,
-    /// The best of each sort that was not named a cause, the likeliest first.
-    pub(crate) rivals: Vec<Finding>,
-}
-
-/// One candidate, weighed.
-#[derive(Clone, Debug)]
-pub(crate) struct Finding {
-    pub(crate) candidate: Candidate,
-    /// Other names for the very same calls: which of them it is, no call has shown.
-    pub(crate) ties: Vec<Candidate>,
-    pub(crate) probability: f64,
-    /// What its calls came to.
-    pub(crate) here: Tally,
-    /// What the calls of no cause came to.
-    pub(crate) elsewhere: Tally,
-}
-
 /// How likely each sort of fault is before any call is seen: shares of 1.
 const EVERYTHING: f64 = 0.15;
 const SINGLE: f64 = 0.60;
 const PAIR: f64 = 0.25;
 /// That nothing is wrong, once an alarm has been raised.
-const NOTHING: f64 = 1e-3;
+pub(super) const NOTHING: f64 = 1e-3;
 /// That there is yet another fault at the same time.
 const ANOTHER: f64 = 0.05;
 /// The most faults at once that are looked for.
@@ -43,82 +20,12 @@ const MOST: usize = 3;
 /// Beyond this multiple of the healthy rate a candidate is worth a look.
 const RAISED: f64 = 2.0;
 
-/// Weighs every candidate on what `samples` show, given the rate at which healthy calls fail.
-pub(crate) fn diagnose(samples: &[Sample], healthy: f64) -> Diagnosis {
-    let search = Search::new(samples, healthy);
-    let counted = search.labels.count(samples.iter());
-    let hypotheses = search.hypotheses(&counted);
-    let Some(best) = hypotheses.iter().max_by(|a, b| a.score.total_cmp(&b.score)) else {
-        return Diagnosis {
-            causes: Vec::new(),
-            rivals: Vec::new(),
-        };
-    };
-    let sum: f64 = hypotheses
-        .iter()
-        .map(|hypothesis| (hypothesis.score - best.score).exp())
-        .sum::<f64>()
-        + (NOTHING.ln() - best.score).exp();
-    let weight = |holds: &dyn Fn(&Candidate) -> bool| -> f64 {
-        hypotheses
-            .iter()
-            .filter(|hypothesis| hypothesis.causes.iter().any(holds))
-            .map(|hypothesis| (hypothesis.score - best.score).exp() / sum)
-            .sum::<f64>()
-            .min(1.0)
-    };
-    let finding = |candidate: Candidate, named: &[Candidate]| {
-        let aliases = search.aliases(candidate, &counted);
-        Finding {
-            candidate: aliases.first().copied().unwrap_or(candidate),
-            probability: weight(&|cause| aliases.contains(cause)),
-            here: search.tally(|sample| candidate.covers(sample)),
-            elsewhere: search.tally(|sample| {
-                !candidate.covers(sample) && !named.iter().any(|cause| cause.covers(sample))
-            }),
-            ties: aliases.into_iter().skip(1).collect(),
-        }
-    };
-    let causes: Vec<Finding> = if best.score > NOTHING.ln() {
-        best.causes
-            .iter()
-            .map(|cause| finding(*cause, &best.causes))
-            .collect()
-    } else {
-        Vec::new()
-    };
-    let taken = |candidate: &Candidate| {
-        causes
-            .iter()
-            .any(|cause| cause.candidate == *candidate || cause.ties.contains(candidate))
-    };
-    let mut rivals: Vec<Finding> = Vec::new();
-    for sort in 0..Candidate::SORTS {
-        let weighed = counted
-            .iter()
-            .map(|(candidate, _)| *candidate)
-            .filter(|candidate| candidate.sort() == sort && !taken(candidate))
-            .map(|candidate| (weight(&|cause| *cause == candidate), candidate));
-        if let Some((_, likeliest)) = weighed.max_by(|a, b| a.0.total_cmp(&b.0)) {
-            let rival = finding(likeliest, &[]);
-            if !rivals
-                .iter()
-                .any(|other| other.candidate == rival.candidate)
-            {
-                rivals.push(rival);
-            }
-        }
-    }
-    rivals.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-    Diagnosis { causes, rivals }
-}
-
 /// One account of all failures.
 #[derive(Clone, Debug)]
-struct Hypothesis {
-    causes: Vec<Candidate>,
+pub(super) struct Hypothesis {
+    pub(super) causes: Vec<Candidate>,
     /// The logarithm of prior times likelihood, over the likelihood that nothing is wrong.
-    score: f64,
+    pub(super) score: f64,
 }
 
 impl Hypothesis {
@@ -128,9 +35,11 @@ impl Hypothesis {
     }
 }
 
-struct Search<'a> {
+/// The search for hypotheses that explain what `samples` show.
+#[derive(Debug)]
+pub(super) struct Search<'a> {
     samples: &'a [Sample],
-    labels: Labels,
+    labels: &'a Labels,
     healthy: f64,
     /// Dimensions that divide the calls, and those of them that go with a route.
     dividing: usize,
@@ -138,8 +47,7 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(samples: &'a [Sample], healthy: f64) -> Self {
-        let labels = Labels::of(samples);
+    pub(super) fn new(samples: &'a [Sample], labels: &'a Labels, healthy: f64) -> Self {
         let divides = |dimension: &&Dimension| labels.distinct(**dimension) > 1;
         let pairing = if labels.distinct(Dimension::Route) > 1 {
             Dimension::WITH_ROUTE.iter().filter(divides).count()
@@ -162,7 +70,7 @@ impl<'a> Search<'a> {
 
     /// Every single cause; and from the best of each sort on, what explains the rest best: anything, or more of the
     /// same sort, for "two endpoints" may be the truth where a zone explains more at a stroke.
-    fn hypotheses(&self, counted: &[(Candidate, Tally)]) -> Vec<Hypothesis> {
+    pub(super) fn hypotheses(&self, counted: &[(Candidate, Tally)]) -> Vec<Hypothesis> {
         let mut singles = self.score(counted);
         singles.sort_by(|a, b| b.1.total_cmp(&a.1));
         let mut found: Vec<Hypothesis> = singles
@@ -240,30 +148,6 @@ impl<'a> Search<'a> {
         };
         Some((share / among as f64).ln())
     }
-
-    /// All names of a candidate's calls, the one to be told first in front.
-    fn aliases(&self, candidate: Candidate, counted: &[(Candidate, Tally)]) -> Vec<Candidate> {
-        let own = self.tally(|sample| candidate.covers(sample));
-        let mut aliases: Vec<Candidate> = counted
-            .iter()
-            .filter(|(_, tally)| *tally == own)
-            .map(|(other, _)| *other)
-            .filter(|other| {
-                self.samples.iter().all(|sample| {
-                    sample.tally.calls == 0 || other.covers(sample) == candidate.covers(sample)
-                })
-            })
-            .collect();
-        aliases.sort_by_key(|alias| (alias.sort(), *alias));
-        aliases
-    }
-
-    fn tally(&self, belongs: impl Fn(&Sample) -> bool) -> Tally {
-        self.samples
-            .iter()
-            .filter(|sample| belongs(sample))
-            .fold(Tally::default(), |sum, sample| sum.plus(sample.tally))
-    }
 }
 
 /// The logarithm of how much better a rate of its own accounts for a tally than the healthy rate does, any rate being
@@ -273,4 +157,50 @@ fn evidence(tally: Tally, healthy: f64) -> f64 {
     ln_beta(1.0 + failures, 1.0 + successes)
         - failures * healthy.ln()
         - successes * (-healthy).ln_1p()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_is_that_of_the_worked_examples() {
+        for (failures, calls, healthy, expected) in [
+            (12, 30, 0.002, 52.901_769_380),
+            (3, 400, 0.002, -2.730_460_572),
+            (25, 60, 0.01, 72.881_749_943),
+            (1, 5, 0.01, 1.244_174_148),
+        ] {
+            let found = evidence(Tally::new(failures, calls), healthy);
+            assert!(
+                (found - expected).abs() < 1e-8,
+                "{failures} of {calls}: {found}"
+            );
+        }
+    }
+
+    #[test]
+    fn priors_add_up_to_one_over_what_divides_the_calls() {
+        let samples: Vec<Sample> = (0..60_u16)
+            .map(|index| Sample {
+                endpoint: index % 5 + 1,
+                zone: 1,
+                version: index % 2 + 1,
+                route: index % 3 + 1,
+                method: 0,
+                tally: Tally::new(1, 2),
+            })
+            .collect();
+        let labels = Labels::of(&samples);
+        let search = Search::new(&samples, &labels, 0.01);
+        let sum: f64 = labels
+            .count(samples.iter())
+            .iter()
+            .filter_map(|(candidate, _)| search.ln_prior(*candidate))
+            .map(f64::exp)
+            .sum();
+        assert!((sum - 1.0).abs() < 1e-12, "{sum}");
+        // A zone that is everywhere is no narrower a place than everywhere.
+        assert_eq!(search.ln_prior(Candidate::Single(Dimension::Zone, 1)), None);
+    }
 }
