@@ -61,6 +61,7 @@ pub use budget::{Budget, RESERVE};
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use event::{Event, EventKind, Events, Recent};
 pub use health::{Health, HealthPolicy};
+pub use locate::{FaultKind, Place, Suspect, Verdict};
 pub use outcome::{Cause, Origin, Outcome, Sign};
 pub use peers::{EjectionPolicy, Tally};
 pub use permit::Permit;
