@@ -107,9 +107,7 @@ impl Evidence {
         let unanswered = of(Cause::Timeout).saturating_add(self.late);
         if most(broken) {
             FaultKind::Crash
-        } else if most(of(Cause::RemoteTimeout)) || failures == 0 && slow {
-            FaultKind::Slow
-        } else if most(unanswered) && slow {
+        } else if most(of(Cause::RemoteTimeout)) || slow && (failures == 0 || most(unanswered)) {
             FaultKind::Slow
         } else if most(unanswered) {
             FaultKind::Hang

@@ -32,7 +32,7 @@ pub enum Place {
         /// The route.
         route: Arc<str>,
         /// Where it fails.
-        with: Box<Place>,
+        with: Box<Self>,
     },
 }
 

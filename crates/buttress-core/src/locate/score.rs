@@ -5,7 +5,10 @@
 //! function; with a prior for each hypothesis, its share of the sum over all of them is its probability.
 
 use super::candidate::{Candidate, Dimension, Labels, Sample};
-use crate::{math::ln_beta, peers::Tally};
+use crate::{
+    math::{jeffreys_mean, ln_beta},
+    peers::Tally,
+};
 
 /// How likely each sort of fault is before any call is seen: shares of 1.
 const EVERYTHING: f64 = 0.15;
@@ -19,6 +22,18 @@ const ANOTHER: f64 = 0.05;
 const MOST: usize = 3;
 /// Beyond this multiple of the healthy rate a candidate is worth a look.
 const RAISED: f64 = 2.0;
+
+/// No healthy rate is taken to be lower: below it a single stray failure would convict whom it met.
+const LOWEST: f64 = 1e-4;
+
+/// The rate at which calls fail when all is well, from calls before the trouble began: Jeffreys' mean, but no more
+/// than is tolerable unless more was seen, for of few calls that mean is far too high.
+pub(crate) fn healthy_rate(before: Tally, tolerable: f64) -> f64 {
+    let most = before.rate().unwrap_or(0.0).max(tolerable);
+    jeffreys_mean(before.failures, before.calls)
+        .min(most)
+        .max(LOWEST)
+}
 
 /// One account of all failures.
 #[derive(Clone, Debug)]
@@ -58,11 +73,11 @@ impl<'a> Search<'a> {
             samples,
             dividing: Dimension::ALL.iter().filter(divides).count(),
             pairing,
-            // Below 1e-4 a single stray failure would convict; above a half nothing could.
+            // Above a half nothing could stand out.
             healthy: if healthy.is_nan() {
-                1e-4
+                LOWEST
             } else {
-                healthy.clamp(1e-4, 0.5)
+                healthy.clamp(LOWEST, 0.5)
             },
             labels,
         }
@@ -174,6 +189,23 @@ mod tests {
             let found = evidence(Tally::new(failures, calls), healthy);
             assert!(
                 (found - expected).abs() < 1e-8,
+                "{failures} of {calls}: {found}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_healthy_rate_is_what_was_seen_and_never_nothing() {
+        for (failures, calls, expected) in [
+            (9, 9_999, 0.000_95),
+            (0, 1_000_000, 1e-4),
+            (0, 20, 0.01),
+            (0, 0, 0.01),
+            (500, 9_999, 500.0 / 9_999.0),
+        ] {
+            let found = healthy_rate(Tally::new(failures, calls), 0.01);
+            assert!(
+                (found - expected).abs() < 1e-12,
                 "{failures} of {calls}: {found}"
             );
         }
