@@ -91,6 +91,14 @@ impl Endpoint {
         self
     }
 
+    pub(crate) const fn in_zone(&self) -> Option<&Arc<str>> {
+        self.zone.as_ref()
+    }
+
+    pub(crate) const fn of_version(&self) -> Option<&Arc<str>> {
+        self.version.as_ref()
+    }
+
     pub(crate) const fn tier(&self) -> u32 {
         self.priority
     }

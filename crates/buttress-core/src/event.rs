@@ -52,6 +52,9 @@ impl fmt::Display for EventKind {
             Self::Opened { wait, .. } if wait.is_zero() => f.write_str("down"),
             Self::Opened { wait, .. } => write!(f, "down, stopped for {wait:.1?}"),
             Self::Held(Hold::Ourselves) => f.write_str("looks ill, but we were asleep"),
+            Self::Held(Hold::Route) => {
+                f.write_str("fails on one route, which is no endpoint's fault")
+            }
             Self::Held(Hold::CommonCause) => {
                 f.write_str("ill with most of its set: a common cause, nobody is ejected")
             }

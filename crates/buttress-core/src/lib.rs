@@ -69,6 +69,7 @@ pub use enforce::Enforce;
 pub use event::{Event, EventKind, Events, Recent};
 pub use explain::{Delay, Explanation, Threshold, Traffic};
 pub use health::{Health, HealthPolicy};
+pub use locate::{FaultKind, Place, Suspect, Verdict};
 pub use outcome::{Cause, Origin, Outcome, Sign};
 pub use peers::{EjectionPolicy, PeersPolicy, Tally};
 pub use permit::Permit;

@@ -2,7 +2,7 @@
 
 use super::{Shared, scene::Scene};
 use crate::{
-    Nanos,
+    Nanos, Place, Verdict,
     health::Alarm,
     peers::{common_cause, explained},
     sync::lock,
@@ -20,12 +20,21 @@ use crate::{
 pub enum Hold {
     /// We ourselves were asleep: what looks late was only read late.
     Ourselves,
+    /// One route or method fails, wherever it is called: no endpoint is to blame.
+    Route,
     /// Most of the set fail together: the cause is shared, and nobody is better.
     CommonCause,
     /// Its peers fail as often in the same time.
     Peers,
     /// As many of the set are out as may be.
     Cap,
+}
+
+/// From this probability on a fault is a route's: what the verdict calls probable.
+const PROBABLE: f64 = 0.75;
+
+fn of_a_route(verdict: &Verdict) -> bool {
+    verdict.probability >= PROBABLE && matches!(verdict.place, Place::Route(_) | Place::Method(_))
 }
 
 /// What becomes of an alarm.
@@ -41,15 +50,26 @@ impl Shared {
         if alarm.since < self.norm.resumed() {
             return Ruling::Hold(Hold::Ourselves);
         }
+        let members = self.members();
+        let scene = Scene::of(self, Some(accused), &members, alarm.since, now);
+        let verdict = scene.verdict();
+        let of_a_route = verdict.as_ref().is_some_and(of_a_route);
+        accused.judged(verdict);
+        if of_a_route {
+            return Ruling::Hold(Hold::Route);
+        }
         let Some(endpoint) = accused.endpoint() else {
             return Ruling::Act;
         };
-        let scene = Scene::of(accused, &self.members(), alarm.since, now);
         let tolerable = self.rules.tolerable.as_f64();
-        if common_cause(scene.everyone(), tolerable) {
+        let tallies = scene.tallies();
+        let (own, others) = tallies
+            .split_first()
+            .map_or_else(Default::default, |(own, others)| (*own, others));
+        if common_cause(&tallies, tolerable) {
             return Ruling::Hold(Hold::CommonCause);
         }
-        if explained(scene.own(), scene.others(), tolerable) {
+        if explained(own, others, tolerable) {
             return Ruling::Hold(Hold::Peers);
         }
         if self.spares(endpoint.tier()) {

@@ -56,6 +56,8 @@ pub(crate) struct Learned {
     pub(crate) sweep: bool,
     /// The age from which on calls are late, once it is known.
     pub(crate) age: Option<Duration>,
+    /// What half of the healthy calls take, once it is known.
+    pub(crate) median: Option<Duration>,
     /// The share of calls that fail while all is well, once there were any.
     pub(crate) base: Option<f64>,
     /// The share of calls that are late while all is well.
@@ -183,7 +185,8 @@ impl Learn {
         } = self.census;
         Learned {
             sweep,
-            age: self.quantile().map(|age| age.min(most)),
+            age: self.quantile(QUANTILE).map(|age| age.min(most)),
+            median: self.quantile(0.5),
             // Jeffreys' estimate: half a failure before the first call.
             base: (calls > 0.0).then(|| (failures + 0.5) / (calls + 1.0)),
             late: if calls > ENOUGH { late / calls } else { 0.0 },
@@ -191,12 +194,12 @@ impl Learn {
         }
     }
 
-    fn quantile(&self) -> Option<Duration> {
+    fn quantile(&self, quantile: f64) -> Option<Duration> {
         let total: f64 = self.known.iter().sum();
         if total < ENOUGH {
             return None;
         }
-        let mut above = total * (1.0 - QUANTILE);
+        let mut above = total * (1.0 - quantile);
         let bucket = (0..BUCKETS).rev().find(|bucket| {
             above -= self.known[*bucket];
             above < 0.0

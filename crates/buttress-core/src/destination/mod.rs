@@ -10,7 +10,7 @@ mod vigilance;
 use std::{sync::OnceLock, time::Duration};
 
 use crate::{
-    Endpoint, HealthPolicy, Host, Nanos, Registry, Rules, Tally, Vitals,
+    Endpoint, HealthPolicy, Host, Nanos, Registry, Rules, Tally, Verdict, Vitals,
     health::Bank,
     sync::{Arc, AtomicU64, Mutex, Ordering, Weak, lock},
     vitals::VitalState,
@@ -21,6 +21,7 @@ pub(crate) use learn::Census;
 use learn::Learn;
 use names::Names;
 pub(crate) use norm::Norm;
+use scene::Scene;
 use vigilance::Vigilance;
 
 /// How long it is looked after with nothing under way: between two calls that wait, nobody has to come and go.
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) name: Arc<str>,
     pub(crate) rules: Rules,
     pub(crate) host: Host,
+    pub(crate) born: Nanos,
     pub(crate) norm: Norm,
     /// Made for the first call that has a label.
     names: OnceLock<Names>,
@@ -80,6 +82,9 @@ impl Shared {
         if let (Some(age), true) = (learned.age, self.rules.parts.health) {
             self.norm.set_age(age);
         }
+        if let Some(median) = learned.median {
+            self.norm.set_median(median);
+        }
         if let Some(base) = learned.base {
             self.norm.set_base(base);
         }
@@ -122,6 +127,7 @@ impl Destination {
             name: name.into(),
             rules: *rules,
             host: host.clone(),
+            born: host.clock.now(),
             norm: Norm::new(rules),
             names: OnceLock::new(),
             members: Mutex::default(),
@@ -173,6 +179,15 @@ impl Destination {
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
         Some(self.0.norm.age()).filter(|age| *age < Duration::MAX)
+    }
+
+    /// Where the fault is that shows in the calls begun since `since`. Absent without calls.
+    ///
+    /// Reads the last few hundred calls of each of up to 64 endpoints: for alarms and pages, not for every call.
+    #[must_use]
+    pub fn diagnose(&self, since: Nanos, now: Nanos) -> Option<Verdict> {
+        let members = self.0.members();
+        Scene::of(&self.0, None, &members, since, now).verdict()
     }
 
     /// Where it is seen, and who is told of changes.

@@ -27,6 +27,8 @@ pub(crate) struct Norm {
     resumed: AtomicU64,
     /// When our own timer is to fire next.
     expected: AtomicU64,
+    /// What half of the healthy calls take, in nanoseconds.
+    median: AtomicU64,
     /// Until when our own timer goes on with nothing under way.
     stay: AtomicU64,
     /// The share of calls that fail while all is well, as the bits of a double.
@@ -43,6 +45,7 @@ impl Norm {
             age: AtomicU64::new(age),
             resumed: AtomicU64::new(0),
             expected: AtomicU64::new(NEVER),
+            median: AtomicU64::new(0),
             stay: AtomicU64::new(0),
             base: AtomicU64::new(f64::NAN.to_bits()),
         }
@@ -68,6 +71,15 @@ impl Norm {
 
     pub(crate) fn set_base(&self, base: f64) {
         self.base.store(base.to_bits(), Ordering::Relaxed);
+    }
+
+    /// What half of the healthy calls take; nothing until it is known.
+    pub(crate) fn median(&self) -> Duration {
+        Duration::from_nanos(self.median.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_median(&self, median: Duration) {
+        self.median.store(nanos(median), Ordering::Relaxed);
     }
 
     /// When our last pause ended.

@@ -26,7 +26,7 @@ pub(crate) fn ln_beta(a: f64, b: f64) -> f64 {
 }
 
 /// `I_x(a, b)`: the chance that a Beta(a, b) variable is at most `x`.
-pub(crate) fn cumulative(a: f64, b: f64, x: f64) -> f64 {
+pub(super) fn cumulative(a: f64, b: f64, x: f64) -> f64 {
     /// From here on Temme's expansion errs by less than the 1e-7 that a decision could ever notice.
     const LARGE: f64 = 20_000.0;
     if x.is_nan() || x <= 0.0 {
@@ -48,7 +48,7 @@ pub(crate) fn cumulative(a: f64, b: f64, x: f64) -> f64 {
 }
 
 /// The `x` at which [`cumulative`] reaches `p`.
-pub(crate) fn quantile(p: f64, a: f64, b: f64) -> f64 {
+pub(super) fn quantile(p: f64, a: f64, b: f64) -> f64 {
     /// Newton needs under ten steps; halving alone at most this many down to the smallest answers.
     const STEPS: u32 = 200;
     if p.is_nan() || p <= 0.0 {

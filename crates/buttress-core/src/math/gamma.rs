@@ -2,7 +2,7 @@
 
 /// `ln Γ(x)` for `x > 0`, to a relative 1e-14 also near its zeros at 1 and 2; infinite where Γ has a pole or is not
 /// asked for.
-pub(crate) fn ln_gamma(x: f64) -> f64 {
+pub(super) fn ln_gamma(x: f64) -> f64 {
     if x.is_nan() || x <= 0.0 || x.is_infinite() {
         return f64::INFINITY;
     }
@@ -27,7 +27,7 @@ pub(crate) fn ln_gamma(x: f64) -> f64 {
 /// What Stirling's formula leaves out: `ln Γ(x) − (x−½)·ln x + x − ½·ln 2π`, for `x ≥ 10`.
 ///
 /// The series of `B₂ₖ / (2k(2k−1)·x²ᵏ⁻¹)`; its eighth term is below 2e-16 from 10 on.
-pub(crate) fn stirling_rest(x: f64) -> f64 {
+pub(super) fn stirling_rest(x: f64) -> f64 {
     const TERMS: [f64; 8] = [
         1.0 / 12.0,
         -1.0 / 360.0,
@@ -47,10 +47,10 @@ pub(crate) fn stirling_rest(x: f64) -> f64 {
 }
 
 /// From here on Stirling's series is exact to the last digits.
-pub(crate) const STIRLING: f64 = 10.0;
+pub(super) const STIRLING: f64 = 10.0;
 
 /// `½·ln 2π`.
-pub(crate) const HALF_LN_TAU: f64 = 0.918_938_533_204_672_8;
+pub(super) const HALF_LN_TAU: f64 = 0.918_938_533_204_672_8;
 
 /// `ln Γ(2 + z)` for `|z| ≤ ½`: `z·(1 − γ) + Σ (−z)ᵏ·(ζ(k) − 1)/k` over k from 2.
 fn near_two(z: f64) -> f64 {

@@ -5,5 +5,5 @@ mod binomial;
 mod gamma;
 mod normal;
 
-pub(crate) use beta::{ln_beta, quantile};
+pub(crate) use beta::ln_beta;
 pub(crate) use binomial::{at_least, jeffreys_interval, jeffreys_mean, rate_at_most};

@@ -1,7 +1,7 @@
 //! The tail of the normal distribution.
 
 /// The chance that a standard normal variable exceeds `z`, to a relative 1e-12 even far out.
-pub(crate) fn upper_tail(z: f64) -> f64 {
+pub(super) fn upper_tail(z: f64) -> f64 {
     /// Here the series and the continued fraction are equally fast.
     const FAR: f64 = 3.0;
     if z.is_nan() {

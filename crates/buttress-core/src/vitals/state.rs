@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Cause, Counts, Endpoint, Event, EventKind, Labels, Nanos, Outcome, Permit, Refusal, Sign,
-    Snapshot, Tally,
+    Snapshot, Tally, Verdict,
     destination::{Census, Shared},
     health::{Alarm, Bank},
     locate::{Call, Ending, Record},
@@ -42,6 +42,11 @@ pub(crate) struct State {
     /// Calls that ended well and are no sign of health all the same: too late, or of an older generation.
     discounted: AtomicU64,
     latencies: [OnceLock<Latency>; 2],
+    born: Nanos,
+    /// When the latest call began that was answered though too old, and how long it took.
+    late_answer: [AtomicU64; 2],
+    /// What the last alarm was about.
+    verdict: Mutex<Option<Arc<Verdict>>>,
     /// Calls that were evidence for their age.
     late: AtomicU64,
     asked: Mutex<Asked>,
@@ -61,6 +66,9 @@ impl State {
             shards: Shards::new(),
             discounted: AtomicU64::new(0),
             latencies: [OnceLock::new(), OnceLock::new()],
+            born: now,
+            late_answer: [AtomicU64::new(0), AtomicU64::new(0)],
+            verdict: Mutex::default(),
             late: AtomicU64::new(0),
             asked: Mutex::default(),
             signs: Mutex::new(signs),
@@ -134,6 +142,9 @@ impl State {
             self.write(shard, permit.started, permit.seat.note, fact);
         }
         let word = self.word();
+        if outcome.sign() == Sign::Good && (found || fact == Outcome::Late) {
+            self.answered_late(&permit, now);
+        }
         if outcome.sign() == Sign::Good
             && (found || fact != outcome || permit.generation != word.generation())
         {
@@ -154,6 +165,50 @@ impl State {
         let change = self.update(|signs| signs.take(&permit, now, fact, self.good(), rule));
         self.tell(now, change);
         self.destination.observe(now);
+    }
+
+    /// A call was answered though it was too old: what is slow is not dead.
+    fn answered_late(&self, permit: &Permit, now: Nanos) {
+        let [started, took] = &self.late_answer;
+        // Relaxed: two words that may belong to two calls, both of them late.
+        took.store(
+            now.since(permit.started).as_nanos() as u64,
+            Ordering::Relaxed,
+        );
+        started.store(permit.started.as_u64(), Ordering::Relaxed);
+    }
+
+    /// How long a late call took that began at `since` or after and was answered.
+    pub(crate) fn late_answer_since(&self, since: Nanos) -> Option<Duration> {
+        let [started, took] = &self.late_answer;
+        (started.load(Ordering::Relaxed) >= since.as_u64().max(1))
+            .then(|| Duration::from_nanos(took.load(Ordering::Relaxed)))
+    }
+
+    /// Do its probes find it well?
+    pub(crate) const fn probes_well(&self) -> bool {
+        false
+    }
+
+    pub(crate) const fn born(&self) -> Nanos {
+        self.born
+    }
+
+    /// An alarm is about this.
+    pub(crate) fn judged(&self, verdict: Option<Verdict>) {
+        *lock(&self.verdict) = verdict.map(Arc::new);
+    }
+
+    /// All calls that ended, and those of them that failed.
+    pub(crate) fn tally(&self) -> Tally {
+        let sum = |count: fn(&Counters) -> u64| {
+            self.shards
+                .iter()
+                .map(|shard| count(&shard.counters))
+                .sum::<u64>()
+        };
+        let failures = sum(Counters::failures);
+        Tally::new(failures, failures + sum(Counters::good))
     }
 
     /// Keeps the call, for whoever wants to know where a fault lies.
