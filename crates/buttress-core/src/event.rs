@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, fmt, time::Duration};
 
 use crate::{
-    Hold, Nanos,
+    Hold, Nanos, Verdict,
     sync::{Arc, Mutex, lock},
 };
 
@@ -21,7 +21,7 @@ pub struct Event {
 }
 
 /// What changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum EventKind {
     /// It failed: calls stop for `wait`, or go on where no breaker acts.
@@ -33,6 +33,8 @@ pub enum EventKind {
     },
     /// There is enough evidence against it, and it is not acted on.
     Held(Hold),
+    /// Where the fault is, as far as the calls tell; said again when more of them have made it surer, or another.
+    Diagnosed(Arc<Verdict>),
     /// A probe failed: calls stay stopped for `wait` more.
     Reopened {
         /// Until the next probe.
@@ -51,6 +53,7 @@ impl fmt::Display for EventKind {
         match self {
             Self::Opened { wait, .. } if wait.is_zero() => f.write_str("down"),
             Self::Opened { wait, .. } => write!(f, "down, stopped for {wait:.1?}"),
+            Self::Diagnosed(verdict) => verdict.fmt(f),
             Self::Held(Hold::Ourselves) => f.write_str("looks ill, but we were asleep"),
             Self::Held(Hold::Route) => {
                 f.write_str("fails on one route, which is no endpoint's fault")

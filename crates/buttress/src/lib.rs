@@ -46,9 +46,10 @@ pub use builder::ServiceBuilderExt;
 pub use buttress::Buttress;
 pub use buttress_core::{
     Attempt, BreakerPolicy, Budget, Cause, Causes, Clock, Counts, Decisions, Describe, Destination,
-    Endpoint, Episode, Event, EventKind, Events, Explanation, Health, HealthPolicy, Hold,
-    InvalidEndpoint, Labels, Nanos, Outcome, PeersPolicy, PolicyError, Protocol, Ratio, Recent,
-    Redundancy, Refusal, Registry, Reliability, Resend, Snapshot, State, Tally, Traffic, Vitals,
+    Endpoint, Episode, Event, EventKind, Events, Explanation, FaultKind, Health, HealthPolicy,
+    Hold, InvalidEndpoint, Labels, Nanos, Outcome, PeersPolicy, Place, PolicyError, Protocol,
+    Ratio, Recent, Redundancy, Refusal, Registry, Reliability, Resend, Snapshot, State, Suspect,
+    Tally, Traffic, Verdict, Vitals,
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{BodyError, BoxedHttp, GuardedBody, Http, Replayable};

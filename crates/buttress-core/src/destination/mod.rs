@@ -88,6 +88,7 @@ impl Shared {
         if let Some(base) = learned.base {
             self.norm.set_base(base);
         }
+        members.iter().for_each(|member| member.look_again(now));
         if learned.sweep {
             self.compare(&members, learned.late, now);
         }
@@ -99,6 +100,19 @@ impl Shared {
         if let Some(bank) = bank {
             members.iter().for_each(|member| member.retarget(bank));
         }
+    }
+
+    /// Where the fault is that was noticed at `detected`, on all that is known by now.
+    pub(crate) fn look_at(
+        &self,
+        accused: &VitalState,
+        since: Nanos,
+        detected: Nanos,
+        now: Nanos,
+    ) -> Option<Verdict> {
+        let members = self.members();
+        let scene = Scene::of(self, Some(accused), &members, since, now);
+        scene.noticed(detected).verdict()
     }
 
     /// Compares its endpoints, and accuses those that stand out.

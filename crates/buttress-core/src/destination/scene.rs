@@ -20,7 +20,7 @@ const HEARD: usize = 64;
 pub(crate) struct Scene<'a> {
     shared: &'a Shared,
     since: Nanos,
-    now: Nanos,
+    detected: Nanos,
     heard: Vec<Witness<'a>>,
 }
 
@@ -61,9 +61,15 @@ impl<'a> Scene<'a> {
         Self {
             shared,
             since,
-            now,
+            detected: now,
             heard: heard.collect(),
         }
+    }
+
+    /// What was noticed at `detected`, on what has come since.
+    pub(crate) const fn noticed(mut self, detected: Nanos) -> Self {
+        self.detected = detected;
+        self
     }
 
     /// Failed calls out of calls, by endpoint.
@@ -82,7 +88,7 @@ impl<'a> Scene<'a> {
             evidence: &|candidate| self.evidence(candidate),
             usual: self.usual(),
             since: self.since,
-            detected: self.now,
+            detected: self.detected,
         };
         Verdict::of(&diagnose(&self.samples(), known.usual), &known)
     }

@@ -49,14 +49,14 @@ fn a_hang_is_noticed_at_the_age_and_not_at_the_timeout() {
     let calls: Vec<Permit> = (0..3).map(|n| begin(&vitals, 100 + 10 * n)).collect();
     let end = tick_until(&destination, at(120), at(2_000));
     assert_eq!(vitals.state(), State::Open);
-    let episode = vitals.snapshot(end).episodes[0];
+    let episode = vitals.snapshot(end).episodes.remove(0);
     assert_eq!(episode.broke, at(100));
     let detected = episode.detected.since(at(100)).as_millis() as u64;
     assert!((520..=520 + 70).contains(&detected), "{detected} ms");
     for permit in calls {
         vitals.record(permit, at(1_100), Outcome::Failure(Cause::Timeout));
     }
-    let episode = vitals.snapshot(end).episodes[0];
+    let episode = vitals.snapshot(end).episodes.remove(0);
     assert_eq!(episode.causes.of(Cause::Timeout), 3);
 }
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{Causes, Nanos};
+use crate::{Causes, Nanos, Verdict, sync::Arc};
 
 /// One outage of one endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Episode {
@@ -19,6 +19,8 @@ pub struct Episode {
     pub restored: Option<Nanos>,
     /// The calls lost to it, by cause.
     pub causes: Causes,
+    /// Where the fault was, as far as the calls told.
+    pub verdict: Option<Arc<Verdict>>,
 }
 
 impl Episode {

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use super::{Causes, Episode, Reliability};
-use crate::{Cause, Nanos};
+use crate::{Cause, Nanos, Verdict, sync::Arc};
 
 /// Outages that are kept whole; older ones live on in the sums.
 const KEPT: usize = 32;
@@ -55,6 +55,7 @@ impl Ledger {
             repaired: None,
             restored: None,
             causes,
+            verdict: None,
         });
     }
 
@@ -67,6 +68,13 @@ impl Ledger {
     pub(crate) const fn relapsed(&mut self) {
         if let Some(episode) = &mut self.open {
             episode.repaired = None;
+        }
+    }
+
+    /// Says where the fault of the current outage is.
+    pub(crate) fn diagnosed(&mut self, verdict: &Arc<Verdict>) {
+        if let Some(episode) = &mut self.open {
+            episode.verdict = Some(Arc::clone(verdict));
         }
     }
 
@@ -90,11 +98,11 @@ impl Ledger {
 
     /// The kept outages, the current one last.
     pub(crate) fn episodes(&self) -> Vec<Episode> {
-        self.past.iter().chain(&self.open).copied().collect()
+        self.past.iter().chain(&self.open).cloned().collect()
     }
 
     pub(crate) fn reliability(&self, now: Nanos) -> Reliability {
-        let (current, detecting) = self.open.map_or_else(Default::default, |episode| {
+        let (current, detecting) = self.open.as_ref().map_or_else(Default::default, |episode| {
             (episode.lasted(now), episode.time_to_detect())
         });
         Reliability::of(

@@ -5,10 +5,12 @@ use std::time::Duration;
 use super::{Rules, word::Word};
 use crate::{
     Cause, Decisions, Episode, EventKind, Health, Nanos, Outcome, Permit, Reliability, State,
+    Verdict,
     breaker::{Breaker, Change},
     destination::{Hold, Ruling},
     health::{Alarm, Bank, Detector, Fact},
     stats::Ledger,
+    sync::Arc,
 };
 
 /// How long a ruling that nothing is to be done stands.
@@ -216,6 +218,13 @@ impl Signs {
             (true, _) => Health::Down,
             (false, false) => Health::Suspect,
             (false, true) => Health::Healthy,
+        }
+    }
+
+    /// Says where the fault of the current outage is.
+    pub(super) fn diagnosed(&mut self, verdict: &Arc<Verdict>) {
+        if let Some(ledger) = &mut self.ledger {
+            ledger.diagnosed(verdict);
         }
     }
 

@@ -20,6 +20,12 @@ use crate::{
 /// Nothing is under way that could grow too old.
 const IDLE: u64 = u64::MAX;
 
+/// From this probability on a verdict is not looked into again: its sentence says "is".
+const SURE: f64 = 0.95;
+
+/// For how long it is. Later the recorder remembers other times.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
 /// What was counted when the destination last asked.
 #[derive(Debug, Default)]
 struct Asked {
@@ -462,9 +468,48 @@ impl State {
 
     fn tell(&self, at: Nanos, change: Option<EventKind>) {
         let Some(kind) = change else { return };
+        let raised = matches!(kind, EventKind::Opened { .. } | EventKind::Held(_));
         if kind == EventKind::Closed {
             self.left();
         }
+        self.say(at, kind);
+        if raised {
+            let verdict = lock(&self.verdict).clone();
+            self.diagnosed(verdict, at);
+        }
+    }
+
+    /// Looks again at what the fault is, where that is not sure and it lasts: meanwhile its peers were called.
+    pub(crate) fn look_again(&self, now: Nanos) {
+        let Some(known) = lock(&self.verdict).clone() else {
+            return;
+        };
+        let over = now.since(known.since) > LOOK_AGAIN || self.state() == crate::State::Closed;
+        if over || known.probability >= SURE {
+            return;
+        }
+        let Some(verdict) = self
+            .destination
+            .look_at(self, known.since, known.detected, now)
+        else {
+            return;
+        };
+        let surer = verdict.probability > known.probability + 0.05;
+        if surer || (verdict.place != known.place && verdict.localised()) {
+            let verdict = Arc::new(verdict);
+            *lock(&self.verdict) = Some(Arc::clone(&verdict));
+            self.diagnosed(Some(verdict), now);
+        }
+    }
+
+    fn diagnosed(&self, verdict: Option<Arc<Verdict>>, at: Nanos) {
+        if let Some(verdict) = verdict {
+            lock(&self.signs).diagnosed(&verdict);
+            self.say(at, EventKind::Diagnosed(verdict));
+        }
+    }
+
+    fn say(&self, at: Nanos, kind: EventKind) {
         self.destination.host.registry.events().tell(Event {
             at,
             policy: Arc::clone(&self.destination.name),

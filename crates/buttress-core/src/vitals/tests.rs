@@ -55,7 +55,7 @@ fn an_outage_is_one_episode_from_its_first_failed_call_to_restoration() {
     let probe = next_probe(&vitals, probe);
     assert!(call(&vitals, probe, Outcome::Success) && call(&vitals, probe + 5, Outcome::Success));
     let snapshot = vitals.snapshot(at(10_000));
-    let [episode] = snapshot.episodes[..] else {
+    let [episode] = &snapshot.episodes[..] else {
         unreachable!("one episode")
     };
     assert_eq!((episode.broke, episode.detected), (at(10), at(30)));

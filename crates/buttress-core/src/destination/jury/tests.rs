@@ -181,6 +181,6 @@ fn peers_nominate_one_that_its_own_rule_is_blind_to() {
         let _ = destination.tick(at(millis + 2));
     }
     assert_eq!(states(&set), [State::Closed, State::Open, State::Closed]);
-    let since = set[1].snapshot(at(25_000)).episodes[0];
+    let since = set[1].snapshot(at(25_000)).episodes.remove(0);
     assert!(since.time_to_detect() <= Duration::from_secs(10));
 }
