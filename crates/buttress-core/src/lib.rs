@@ -57,7 +57,9 @@ pub use breaker::{BreakerPolicy, State};
 pub use budget::{Budget, RESERVE};
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use event::{Event, EventKind, Events, Recent};
-pub use health::{Health, HealthPolicy};
+pub use health::{
+    EwmaPolicy, Health, HealthPolicy, PhiPolicy, RatePolicy, Rhythm, SlowPolicy, Window,
+};
 pub use outcome::{Cause, Origin, Outcome, Sign};
 pub use permit::Permit;
 pub use policy_error::PolicyError;

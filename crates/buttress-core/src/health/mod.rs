@@ -1,9 +1,20 @@
 //! Judging: from outcomes to an alarm. What is done about it is the breaker's business.
 
+mod by_origin;
 mod consecutive;
+mod ewma;
+mod phi;
+mod policy;
+mod rate;
+mod window;
 
-use crate::{Nanos, Outcome, PolicyError, Sign};
+use crate::{Nanos, Outcome, Sign};
+use by_origin::ByOrigin;
 use consecutive::Consecutive;
+use ewma::Ewma;
+use phi::Phi;
+pub use policy::{EwmaPolicy, HealthPolicy, PhiPolicy, RatePolicy, Rhythm, SlowPolicy, Window};
+use rate::Rate;
 
 /// Whether an endpoint is well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,53 +33,14 @@ pub enum Health {
     Down,
 }
 
-/// The rule by which an endpoint is judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(rename_all = "snake_case")
-)]
-#[non_exhaustive]
-pub enum HealthPolicy {
-    /// So many failures in a row, with no success between them. The default, at 5, is Envoy's and Finagle's.
-    Consecutive(u32),
-}
-
-impl HealthPolicy {
-    /// Down after `failures` in a row.
-    #[must_use]
-    pub const fn consecutive(failures: u32) -> Self {
-        Self::Consecutive(failures)
-    }
-
-    /// Can it be?
-    ///
-    /// # Errors
-    ///
-    /// Names the field, its value and what would do.
-    pub fn check(&self) -> Result<(), PolicyError> {
-        match *self {
-            Self::Consecutive(0) => Err(PolicyError::new(
-                "health.consecutive",
-                0,
-                "at least 1 failure",
-            )),
-            Self::Consecutive(_) => Ok(()),
-        }
-    }
-}
-
-impl Default for HealthPolicy {
-    fn default() -> Self {
-        Self::Consecutive(5)
-    }
-}
-
 /// A judge at work: the seam behind which every rule stands.
 #[derive(Debug)]
 pub(crate) enum Detector {
     Consecutive(Consecutive),
+    ByOrigin(ByOrigin),
+    Rate(Rate),
+    Ewma(Ewma),
+    Phi(Phi),
 }
 
 /// One ended call, or one that has grown too old, as a judge takes it.
@@ -96,9 +68,15 @@ pub(crate) struct Alarm {
 }
 
 impl Detector {
-    pub(crate) const fn new(policy: &HealthPolicy) -> Self {
+    pub(crate) fn new(policy: &HealthPolicy) -> Self {
         match *policy {
             HealthPolicy::Consecutive(threshold) => Self::Consecutive(Consecutive::new(threshold)),
+            HealthPolicy::ConsecutiveByOrigin(threshold) => {
+                Self::ByOrigin(ByOrigin::new(threshold))
+            }
+            HealthPolicy::Rate(policy) => Self::Rate(Rate::new(policy)),
+            HealthPolicy::Ewma(policy) => Self::Ewma(Ewma::new(policy)),
+            HealthPolicy::Phi(policy) => Self::Phi(Phi::new(policy)),
         }
     }
 
@@ -106,20 +84,62 @@ impl Detector {
     pub(crate) fn record(&mut self, fact: &Fact) -> Option<Alarm> {
         match self {
             Self::Consecutive(rule) => rule.record(fact),
+            Self::ByOrigin(rule) => rule.record(fact),
+            Self::Rate(rule) => rule.record(fact),
+            Self::Ewma(rule) => rule.record(fact),
+            Self::Phi(rule) => rule.record(fact),
         }
     }
 
-    /// Does it remember anything that a success would change? While calm, successes need not be recorded.
+    /// Takes into account that so many calls succeeded since the last fact: the same as recording each. Only for rules
+    /// that are not [`eager`](Self::eager); those record each success, and this does nothing.
+    pub(crate) const fn passed(&mut self, successes: u64) {
+        match self {
+            Self::Consecutive(rule) if successes > 0 => rule.reset(),
+            Self::ByOrigin(rule) if successes > 0 => rule.reset(),
+            _ => {}
+        }
+    }
+
+    /// Is there evidence by now without any fact? Silence is, to a rule that listens for it: ask such a rule while
+    /// calls are under way, for an endpoint that nobody asks is silent too.
+    pub(crate) fn look(&mut self, now: Nanos) -> Option<Alarm> {
+        match self {
+            Self::Phi(rule) => rule.look(now),
+            Self::Consecutive(_) | Self::ByOrigin(_) | Self::Rate(_) | Self::Ewma(_) => None,
+        }
+    }
+
+    /// Must it see every success as it comes? Otherwise it is enough to tell it how many there were before a failure.
+    pub(crate) const fn eager(&self) -> bool {
+        match self {
+            Self::Consecutive(_) | Self::ByOrigin(_) => false,
+            Self::Rate(_) | Self::Ewma(_) | Self::Phi(_) => true,
+        }
+    }
+
+    /// Is there no evidence at all? While calm, a rule that is not [`eager`](Self::eager) needs no successes.
     pub(crate) const fn calm(&self) -> bool {
         match self {
             Self::Consecutive(rule) => rule.calm(),
+            Self::ByOrigin(rule) => rule.calm(),
+            Self::Rate(rule) => rule.calm(),
+            Self::Ewma(rule) => rule.calm(),
+            Self::Phi(rule) => rule.calm(),
         }
     }
 
-    /// Forgets everything.
-    pub(crate) const fn reset(&mut self) {
+    /// Forgets the evidence.
+    pub(crate) fn reset(&mut self) {
         match self {
             Self::Consecutive(rule) => rule.reset(),
+            Self::ByOrigin(rule) => rule.reset(),
+            Self::Rate(rule) => rule.reset(),
+            Self::Ewma(rule) => rule.reset(),
+            Self::Phi(rule) => rule.reset(),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
