@@ -45,9 +45,9 @@ pub use builder::ServiceBuilderExt;
 pub use buttress::Buttress;
 pub use buttress_core::{
     Attempt, BreakerPolicy, Budget, Cause, Causes, Clock, Counts, Endpoint, Episode, Event,
-    EventKind, Events, Health, HealthPolicy, InvalidEndpoint, Nanos, Outcome, PolicyError,
-    Protocol, Ratio, Recent, Redundancy, Refusal, Registry, Reliability, Resend, Snapshot, State,
-    Vitals,
+    EventKind, Events, EwmaPolicy, Health, HealthPolicy, InvalidEndpoint, Nanos, Outcome,
+    PhiPolicy, PolicyError, Protocol, RatePolicy, Ratio, Recent, Redundancy, Refusal, Registry,
+    Reliability, Resend, Rhythm, SlowPolicy, Snapshot, State, Vitals, Window,
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{BodyError, BoxedHttp, GuardedBody, Http, Replayable};

@@ -38,24 +38,6 @@ impl Rate {
         self.judge().map(|since| Alarm { since })
     }
 
-    /// The share of failed calls; with origins split, the larger of the two shares. Unknown below the minimum.
-    pub(crate) fn failures(&self) -> Option<f64> {
-        self.shares()
-            .into_iter()
-            .map(|(share, _)| share)
-            .fold(None, |most, share| match (most, share) {
-                (Some(most), Some(share)) => Some(f64::max(most, share)),
-                (most, share) => most.or(share),
-            })
-    }
-
-    /// The share of slow calls. Unknown below the minimum, and where nothing counts as slow.
-    pub(crate) fn slow(&self) -> Option<f64> {
-        self.policy.slow?;
-        let tally = self.window.tally();
-        self.share(tally.of(Flaw::Slow), tally.calls)
-    }
-
     pub(crate) const fn calm(&self) -> bool {
         self.window.tally().clean()
     }
@@ -94,11 +76,19 @@ impl Rate {
                 (self.share(remote, answered), &[Flaw::Remote]),
             ]
         } else {
-            let all = self.share(local.saturating_add(remote), tally.calls);
+            let all = self.share(tally.failed(), tally.calls);
             [(all, &[Flaw::Local, Flaw::Remote]), (None, &[])]
         }
     }
 
+    /// The share of slow calls. Unknown below the minimum, and where nothing counts as slow.
+    fn slow(&self) -> Option<f64> {
+        self.policy.slow?;
+        let tally = self.window.tally();
+        self.share(tally.of(Flaw::Slow), tally.calls)
+    }
+
+    /// Unknown, rather than zero, while there are too few calls to tell.
     fn share(&self, part: u64, calls: u64) -> Option<f64> {
         let enough = calls >= u64::from(self.policy.at_least.max(1));
         enough.then(|| part as f64 / calls as f64)

@@ -76,3 +76,10 @@ impl CountWindow {
         self.tally = Tally::default();
     }
 }
+
+#[cfg(test)]
+impl CountWindow {
+    pub(super) fn room(&self) -> usize {
+        self.flawed.capacity()
+    }
+}
