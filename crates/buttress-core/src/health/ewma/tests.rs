@@ -92,6 +92,18 @@ fn a_success_never_trips_and_silence_says_nothing() {
 }
 
 #[test]
+fn a_call_told_late_does_not_make_the_next_one_weigh_more() {
+    let averages = [[0, 20_000, 20_000, 21_000], [0, 20_000, 5_000, 21_000]].map(|times| {
+        let mut rule = Ewma::new(EwmaPolicy::new());
+        for (failed, at) in [false, true, true, true].into_iter().zip(times) {
+            rule.record(&fact(failed, at));
+        }
+        rule.average
+    });
+    assert!((averages[0] - averages[1]).abs() < 1e-12, "{averages:?}");
+}
+
+#[test]
 fn the_decline_began_when_more_failed_than_is_tolerated() {
     let mut rule = Ewma::new(by_calls(20, 0.8));
     // One failure in ten is tolerated, and forgotten; then every second one fails, from the 201st call on.

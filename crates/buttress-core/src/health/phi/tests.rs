@@ -154,6 +154,31 @@ fn traffic_at_a_hundred_a_second_may_be_silent_for_184_ms() {
 }
 
 #[test]
+fn a_pause_is_let_pass_beside_the_rhythm_of_traffic() {
+    let policy = PhiPolicy::new().pause(Duration::from_secs(3));
+    let mut rule = Phi::new(policy);
+    (0..2_000).for_each(|beats| beat(&mut rule, beats * 1_000));
+    // 3 s + 8 · ln 10 · 1 s
+    assert!(!down(&mut rule, 1_999_000 + 21_420));
+    assert!(down(&mut rule, 1_999_000 + 21_421));
+}
+
+#[test]
+fn an_answer_told_late_changes_nothing() {
+    let mut rules = [Phi::new(pekko()), Phi::new(pekko())];
+    for rule in &mut rules {
+        beat(rule, 0);
+        beat(rule, 1_000);
+    }
+    let [told, untold] = &mut rules;
+    beat(told, 400);
+    for millis in [1_100, 2_000, 2_500] {
+        let (told, untold) = (told.phi(at(millis)), untold.phi(at(millis)));
+        assert!((told - untold).abs() < 1e-12, "{told} {untold}");
+    }
+}
+
+#[test]
 fn failures_are_silence_and_overload_is_a_sign_of_life() {
     let mut rule = Phi::new(pekko());
     beat(&mut rule, 0);
