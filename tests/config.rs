@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use buttress::{BreakerPolicy, Buttress, HealthPolicy, Policy, Ratio, Redundancy};
+use buttress::{
+    BreakerPolicy, Buttress, EwmaPolicy, HealthPolicy, PhiPolicy, Policy, RatePolicy, Ratio,
+    Redundancy, Rhythm, SlowPolicy, Window,
+};
 
 #[test]
 fn a_file_and_a_builder_say_the_same() {
@@ -39,6 +42,68 @@ fn a_file_and_a_builder_say_the_same() {
 }
 
 #[test]
+fn every_health_rule_reads_as_it_is_built() {
+    let seconds = Duration::from_secs;
+    let rate = RatePolicy::new();
+    for (text, built) in [
+        (
+            "{ consecutive_by_origin = 7 }",
+            HealthPolicy::consecutive_by_origin(7),
+        ),
+        ("{ rate = {} }", HealthPolicy::rate(rate)),
+        (
+            r#"{ rate = { window = { calls = 100 }, failures = 0.25, split_origins = true } }"#,
+            HealthPolicy::rate(
+                rate.window(Window::Calls(100))
+                    .failures(Ratio::new(0.25))
+                    .split_origins(true),
+            ),
+        ),
+        (
+            r#"{ rate = { window = { span = "30s" }, at_least = 100, slow = { after = "1s" } } }"#,
+            HealthPolicy::rate(
+                rate.window(Window::Span(seconds(30)))
+                    .at_least(100)
+                    .slow(SlowPolicy::after(seconds(1))),
+            ),
+        ),
+        (
+            r#"{ rate = { slow = { after = "1s", over = 0.5 } } }"#,
+            HealthPolicy::rate(rate.slow(SlowPolicy::after(seconds(1)).over(Ratio::percent(50)))),
+        ),
+        (
+            r#"{ ewma = { window = { span = "1m" }, required = 0.95, at_least = 10 } }"#,
+            HealthPolicy::ewma(
+                EwmaPolicy::new()
+                    .window(Window::Span(seconds(60)))
+                    .required(Ratio::new(0.95))
+                    .at_least(10),
+            ),
+        ),
+        (
+            r#"{ phi = { rhythm = "periodic", threshold = 12.0, samples = 200, pause = "0s" } }"#,
+            HealthPolicy::phi(
+                PhiPolicy::new()
+                    .rhythm(Rhythm::Periodic)
+                    .threshold(12.0)
+                    .samples(200)
+                    .pause(Duration::ZERO),
+            ),
+        ),
+    ] {
+        let built = Policy::new().health(built);
+        let read: Policy = toml::from_str(&format!("health = {text}")).unwrap();
+        assert_eq!(read, built, "{text}");
+        let written = toml::to_string(&built).unwrap();
+        assert_eq!(
+            toml::from_str::<Policy>(&written).unwrap(),
+            built,
+            "{written}"
+        );
+    }
+}
+
+#[test]
 fn a_policy_survives_its_text() {
     let policy = Policy::new()
         .deadline(Duration::from_millis(1_500))
@@ -67,6 +132,34 @@ fn a_file_that_cannot_be_names_the_field_and_what_would_do() {
         (
             "health = { consecutive = 0 }",
             ["health.consecutive", "at least 1"],
+        ),
+        (
+            "health = { rate = { failures = 0 } }",
+            ["health.rate.failures", "above 0"],
+        ),
+        (
+            "health = { rate = { window = { calls = 10 } } }",
+            ["health.rate.at_least", "window.calls, 10"],
+        ),
+        (
+            "health = { rate = { window = { calls = 10, span = \"1s\" } } }",
+            ["health", "window"],
+        ),
+        (
+            "health = { rate = { window = { minutes = 1 } } }",
+            ["minutes", "span"],
+        ),
+        (
+            "health = { ewma = { required = nan } }",
+            ["health.ewma.required", "above 0"],
+        ),
+        (
+            "health = { phi = { threshold = inf } }",
+            ["health.phi.threshold", "0.1 to 100"],
+        ),
+        (
+            "health = { phi = { treshold = 8.0 } }",
+            ["treshold", "threshold"],
         ),
         (
             "breaker = { open_for = \"10s\" }",

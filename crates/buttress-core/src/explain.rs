@@ -117,7 +117,10 @@ impl Rules {
         };
         match self.health {
             HealthPolicy::Cusum => means.derive(&self.bank(traffic)),
-            HealthPolicy::Consecutive(failures) => means.failures_in_a_row = Some(failures),
+            HealthPolicy::Consecutive(failures) | HealthPolicy::ConsecutiveByOrigin(failures) => {
+                means.failures_in_a_row = Some(failures);
+            }
+            HealthPolicy::Rate(_) | HealthPolicy::Ewma(_) | HealthPolicy::Phi(_) => {}
         }
         let rate = traffic.calls_per_second;
         if let (Some(late), Some(failures), true) =

@@ -68,7 +68,9 @@ pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use enforce::Enforce;
 pub use event::{Event, EventKind, Events, Recent};
 pub use explain::{Delay, Explanation, Threshold, Traffic};
-pub use health::{Health, HealthPolicy};
+pub use health::{
+    EwmaPolicy, Health, HealthPolicy, PhiPolicy, RatePolicy, Rhythm, SlowPolicy, Window,
+};
 pub use locate::{FaultKind, Place, Suspect, Verdict};
 pub use outcome::{Cause, Origin, Outcome, Sign};
 pub use peers::{EjectionPolicy, PeersPolicy, Tally};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    Nanos, Rules,
+    HealthPolicy, Nanos, Rules,
     sync::{AtomicU64, Ordering},
 };
 
@@ -27,6 +27,8 @@ pub(crate) struct Norm {
     resumed: AtomicU64,
     /// When our own timer is to fire next.
     expected: AtomicU64,
+    /// Does a rule listen for silence, whatever the age?
+    listens: bool,
     /// What half of the healthy calls take, in nanoseconds.
     median: AtomicU64,
     /// Until when our own timer goes on with nothing under way.
@@ -45,6 +47,7 @@ impl Norm {
             age: AtomicU64::new(age),
             resumed: AtomicU64::new(0),
             expected: AtomicU64::new(NEVER),
+            listens: matches!(rules.health, HealthPolicy::Phi(_)),
             median: AtomicU64::new(0),
             stay: AtomicU64::new(0),
             base: AtomicU64::new(f64::NAN.to_bits()),
@@ -57,6 +60,15 @@ impl Norm {
         match self.age.load(Ordering::Relaxed) {
             NEVER => Duration::MAX,
             age => Duration::from_nanos(age),
+        }
+    }
+
+    /// How long a call may be under way before somebody looks.
+    pub(crate) fn patience(&self) -> Duration {
+        if self.listens {
+            self.age().min(SELDOMEST)
+        } else {
+            self.age()
         }
     }
 
@@ -124,7 +136,7 @@ impl Norm {
 
     /// Is there an age to look for, and nobody who does?
     pub(crate) fn unattended(&self) -> bool {
-        self.age() < Duration::MAX && self.expected.load(Ordering::SeqCst) == NEVER
+        self.patience() < Duration::MAX && self.expected.load(Ordering::SeqCst) == NEVER
     }
 
     /// Is it for the caller to set our timer, first for `next`?

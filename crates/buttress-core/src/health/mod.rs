@@ -1,12 +1,23 @@
 //! Judging: from outcomes to an alarm. What is done about it is the breaker's business.
 
+mod by_origin;
 mod consecutive;
 mod cusum;
+mod ewma;
+mod phi;
+mod policy;
+mod rate;
+mod window;
 
-use crate::{Nanos, Outcome, PolicyError, Sign};
+use crate::{Nanos, Outcome, Sign};
+use by_origin::ByOrigin;
 use consecutive::Consecutive;
 use cusum::Stretched;
 pub(crate) use cusum::{Bank, Ladder, Quiet, Rung};
+use ewma::Ewma;
+use phi::Phi;
+pub use policy::{EwmaPolicy, HealthPolicy, PhiPolicy, RatePolicy, Rhythm, SlowPolicy, Window};
+use rate::Rate;
 
 /// Whether an endpoint is well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,61 +36,15 @@ pub enum Health {
     Down,
 }
 
-/// The rule by which an endpoint is judged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(rename_all = "snake_case")
-)]
-#[non_exhaustive]
-pub enum HealthPolicy {
-    /// The default: evidence is summed up (CUSUM), and what is enough follows from two facts of the policy, the tolerable
-    /// failure rate and the false alarms allowed.
-    #[default]
-    Cusum,
-    /// So many failures in a row, with no success between them. Envoy and Finagle use 5.
-    Consecutive(u32),
-}
-
-impl HealthPolicy {
-    /// Down after `failures` in a row.
-    #[must_use]
-    pub const fn consecutive(failures: u32) -> Self {
-        Self::Consecutive(failures)
-    }
-
-    /// Its name, as a file has it.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Cusum => "cusum",
-            Self::Consecutive(_) => "consecutive",
-        }
-    }
-
-    /// Can it be?
-    ///
-    /// # Errors
-    ///
-    /// Names the field, its value and what would do.
-    pub fn check(&self) -> Result<(), PolicyError> {
-        match *self {
-            Self::Consecutive(0) => Err(PolicyError::new(
-                "health.consecutive",
-                0,
-                "at least 1 failure",
-            )),
-            Self::Cusum | Self::Consecutive(_) => Ok(()),
-        }
-    }
-}
-
 /// A judge at work: the seam behind which every rule stands.
 #[derive(Debug)]
 pub(crate) enum Detector {
     Cusum(Stretched),
     Consecutive(Consecutive),
+    ByOrigin(ByOrigin),
+    Rate(Rate),
+    Ewma(Ewma),
+    Phi(Phi),
 }
 
 /// One ended call, or one that has grown too old, as a judge takes it.
@@ -107,10 +72,17 @@ pub(crate) struct Alarm {
 }
 
 impl Detector {
+    /// `bank` is asked for by the rule that derives its thresholds.
     pub(crate) fn new(policy: &HealthPolicy, bank: impl FnOnce() -> Bank) -> Self {
         match *policy {
             HealthPolicy::Cusum => Self::Cusum(Stretched::new(bank())),
             HealthPolicy::Consecutive(threshold) => Self::Consecutive(Consecutive::new(threshold)),
+            HealthPolicy::ConsecutiveByOrigin(threshold) => {
+                Self::ByOrigin(ByOrigin::new(threshold))
+            }
+            HealthPolicy::Rate(policy) => Self::Rate(Rate::new(policy)),
+            HealthPolicy::Ewma(policy) => Self::Ewma(Ewma::new(policy)),
+            HealthPolicy::Phi(policy) => Self::Phi(Phi::new(policy)),
         }
     }
 
@@ -119,29 +91,49 @@ impl Detector {
         match self {
             Self::Cusum(rule) => rule.record(fact),
             Self::Consecutive(rule) => rule.record(fact),
+            Self::ByOrigin(rule) => rule.record(fact),
+            Self::Rate(rule) => rule.record(fact),
+            Self::Ewma(rule) => rule.record(fact),
+            Self::Phi(rule) => rule.record(fact),
         }
     }
 
-    /// That many calls went well since the last fact: the same as a fact for each of them.
+    /// Takes into account that so many calls succeeded since the last fact: the same as recording each. Only for rules
+    /// that are not [`eager`](Self::eager); those record each success, and this does nothing.
     pub(crate) fn passed(&mut self, successes: u64) {
         match self {
             Self::Cusum(rule) => rule.passed(successes),
-            Self::Consecutive(rule) => rule.passed(successes),
+            Self::Consecutive(rule) if successes > 0 => rule.reset(),
+            Self::ByOrigin(rule) if successes > 0 => rule.reset(),
+            _ => {}
         }
     }
 
-    /// Must it hear of every call as it ends? Otherwise it is told how many went well when one has failed.
+    /// A call begun at `asked` is still under way. Is that evidence? Silence is, to a rule that listens for it.
+    pub(crate) fn wait(&mut self, asked: Nanos, now: Nanos) -> Option<Alarm> {
+        match self {
+            Self::Phi(rule) => rule.wait(asked, now),
+            _ => None,
+        }
+    }
+
+    /// Must it see every success as it comes? Otherwise it is enough to tell it how many there were before a failure.
     pub(crate) const fn eager(&self) -> bool {
         match self {
-            Self::Cusum(_) | Self::Consecutive(_) => false,
+            Self::Cusum(_) | Self::Consecutive(_) | Self::ByOrigin(_) => false,
+            Self::Rate(_) | Self::Ewma(_) | Self::Phi(_) => true,
         }
     }
 
-    /// Does it remember nothing that a success would change?
+    /// Is there no evidence at all? While calm, a rule that is not [`eager`](Self::eager) needs no successes.
     pub(crate) const fn calm(&self) -> bool {
         match self {
             Self::Cusum(rule) => rule.calm(),
             Self::Consecutive(rule) => rule.calm(),
+            Self::ByOrigin(rule) => rule.calm(),
+            Self::Rate(rule) => rule.calm(),
+            Self::Ewma(rule) => rule.calm(),
+            Self::Phi(rule) => rule.calm(),
         }
     }
 
@@ -152,11 +144,26 @@ impl Detector {
         }
     }
 
-    /// Forgets everything.
-    pub(crate) const fn reset(&mut self) {
+    /// How near an alarm is at `now`, from 0 to 1, where the rule can tell.
+    pub(crate) fn suspicion(&mut self, now: Nanos) -> Option<f64> {
+        match self {
+            Self::Cusum(rule) => Some(rule.suspicion(now)),
+            _ => None,
+        }
+    }
+
+    /// Forgets the evidence.
+    pub(crate) fn reset(&mut self) {
         match self {
             Self::Cusum(rule) => rule.reset(),
             Self::Consecutive(rule) => rule.reset(),
+            Self::ByOrigin(rule) => rule.reset(),
+            Self::Rate(rule) => rule.reset(),
+            Self::Ewma(rule) => rule.reset(),
+            Self::Phi(rule) => rule.reset(),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

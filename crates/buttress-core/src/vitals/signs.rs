@@ -173,6 +173,20 @@ impl Signs {
         Heard::Held(Some(EventKind::Held(why)))
     }
 
+    /// A call begun at `asked` is still under way.
+    pub(super) fn waits(
+        &mut self,
+        asked: Nanos,
+        now: Nanos,
+        rule: impl FnOnce(&Alarm) -> Ruling,
+    ) -> Option<EventKind> {
+        if self.breaker.is_down() {
+            return None;
+        }
+        let alarm = self.detector.wait(asked, now)?;
+        self.accuse(alarm, now, rule)
+    }
+
     /// A call was lost to `cause`: it belongs to the outage under way, or to the next one.
     pub(super) const fn lost(&mut self, generation: u32, cause: Cause) {
         let believed = generation == self.breaker.generation();

@@ -339,10 +339,10 @@ impl State {
     }
 
     fn arm(&self, from: Nanos) {
-        let age = self.destination.norm.age();
-        if age < Duration::MAX {
+        let patience = self.destination.norm.patience();
+        if patience < Duration::MAX {
             self.look_at
-                .store(from.after(age).as_u64(), Ordering::SeqCst);
+                .store(from.after(patience).as_u64(), Ordering::SeqCst);
         }
     }
 
@@ -352,13 +352,14 @@ impl State {
         if at == IDLE {
             return false;
         }
-        let (norm, age) = (&self.destination.norm, self.destination.norm.age());
+        let norm = &self.destination.norm;
+        let patience = norm.patience();
         // Beyond what could have been set: the clock was set back.
-        let wrong = Nanos::new(at) > now.after(age);
+        let wrong = Nanos::new(at) > now.after(patience);
         if now.as_u64() < at && !wrong {
             return true;
         }
-        let next = now.after(age).as_u64();
+        let next = now.after(patience).as_u64();
         if self
             .look_at
             .compare_exchange(at, next, Ordering::SeqCst, Ordering::SeqCst)
@@ -372,7 +373,12 @@ impl State {
             self.find_overdue(limit, now);
         }
         if let Some(oldest) = self.oldest(now) {
-            self.arm(oldest.max(norm.resumed()).min(now));
+            self.listen(oldest.max(norm.resumed()), now);
+            self.arm(if patience < norm.age() {
+                now
+            } else {
+                oldest.max(norm.resumed()).min(now)
+            });
             return true;
         }
         self.look_at.store(IDLE, Ordering::SeqCst);
@@ -383,6 +389,15 @@ impl State {
                 true
             }
             None => false,
+        }
+    }
+
+    /// Silence may be evidence, while somebody waits for an answer.
+    fn listen(&self, asked: Nanos, now: Nanos) {
+        if self.word().flows() && !self.word().calm() {
+            let rule = |alarm: &Alarm| self.destination.rule(self, alarm, now);
+            let change = self.update(|signs| signs.waits(asked, now, rule));
+            self.tell(now, change);
         }
     }
 
