@@ -31,6 +31,8 @@ pub enum EventKind {
         /// When the trouble began, as far as the evidence tells.
         since: Nanos,
     },
+    /// We ourselves were asleep for so long: nobody is blamed for that time. Said of no endpoint.
+    Asleep(Duration),
     /// There is enough evidence against it, and it is not acted on.
     Held(Hold),
     /// Where the fault is, as far as the calls tell; said again when more of them have made it surer, or another.
@@ -53,6 +55,7 @@ impl fmt::Display for EventKind {
         match self {
             Self::Opened { wait, .. } if wait.is_zero() => f.write_str("down"),
             Self::Opened { wait, .. } => write!(f, "down, stopped for {wait:.1?}"),
+            Self::Asleep(pause) => write!(f, "we were asleep for {pause:.1?}: nobody is blamed"),
             Self::Diagnosed(verdict) => verdict.fmt(f),
             Self::Held(Hold::Ourselves) => f.write_str("looks ill, but we were asleep"),
             Self::Held(Hold::Route) => {

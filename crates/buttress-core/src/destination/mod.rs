@@ -10,7 +10,7 @@ mod vigilance;
 use std::{sync::OnceLock, time::Duration};
 
 use crate::{
-    Endpoint, HealthPolicy, Host, Nanos, Registry, Rules, Tally, Verdict, Vitals,
+    Endpoint, Event, EventKind, HealthPolicy, Host, Nanos, Registry, Rules, Tally, Verdict, Vitals,
     health::Bank,
     sync::{Arc, AtomicU64, Mutex, Ordering, Weak, lock},
     vitals::VitalState,
@@ -23,6 +23,9 @@ use names::Names;
 pub(crate) use norm::Norm;
 use scene::Scene;
 use vigilance::Vigilance;
+
+/// A common cause that has not been seen for so long is over.
+const COMMON_CAUSE_OVER: Duration = Duration::from_secs(10);
 
 /// How long it is looked after with nothing under way: between two calls that wait, nobody has to come and go.
 const LINGER: Duration = Duration::from_secs(1);
@@ -43,6 +46,8 @@ pub(crate) struct Shared {
     /// Made for the first call that has a label.
     names: OnceLock<Names>,
     members: Mutex<Vec<Weak<VitalState>>>,
+    /// When a common cause was last seen; zero for never.
+    common_cause: AtomicU64,
     /// The priorities of those that are out.
     out: Mutex<Vec<u32>>,
     learn: Mutex<Learn>,
@@ -115,6 +120,31 @@ impl Shared {
         scene.noticed(detected).verdict()
     }
 
+    /// Were we asleep? Said once, of us and not of every endpoint.
+    pub(crate) fn notice(&self, now: Nanos) {
+        if let Some(pause) = self.norm.notice(now) {
+            self.say(now, EventKind::Asleep(pause));
+        }
+    }
+
+    /// A common cause is said once, and again when it has not been seen for a while.
+    pub(crate) fn first_to_say_common_cause(&self, now: Nanos) -> bool {
+        // Relaxed: two that say it at the same instant may both be first.
+        let last = self
+            .common_cause
+            .swap(now.as_u64().max(1), Ordering::Relaxed);
+        last == 0 || now.since(Nanos::new(last)) > COMMON_CAUSE_OVER
+    }
+
+    pub(crate) fn say(&self, at: Nanos, kind: EventKind) {
+        self.host.registry.events().tell(Event {
+            at,
+            policy: Arc::clone(&self.name),
+            endpoint: None,
+            kind,
+        });
+    }
+
     /// Compares its endpoints, and accuses those that stand out.
     fn compare(&self, members: &[Arc<VitalState>], late: f64, now: Nanos) {
         let tallies: Vec<Tally> = members.iter().map(|member| member.sweep()).collect();
@@ -145,6 +175,7 @@ impl Destination {
             norm: Norm::new(rules),
             names: OnceLock::new(),
             members: Mutex::default(),
+            common_cause: AtomicU64::new(0),
             out: Mutex::default(),
             learn: Mutex::new(Learn::new()),
             learn_at: AtomicU64::new(0),
@@ -172,7 +203,7 @@ impl Destination {
     #[must_use]
     pub fn tick(&self, now: Nanos) -> Option<Nanos> {
         let shared = &self.0;
-        shared.norm.notice(now);
+        shared.notice(now);
         let members = shared.members();
         shared.observe(now);
         let next = now.after(shared.norm.interval());

@@ -146,17 +146,19 @@ impl Norm {
             .is_ok()
     }
 
-    /// If our own timer should have fired long ago, then we were asleep until now.
-    pub(crate) fn notice(&self, now: Nanos) {
-        let expected = self.expected.load(Ordering::Relaxed);
-        if expected == NEVER {
-            return;
+    /// If our own timer should have fired long ago, then we were asleep until now: tells for how long, once.
+    pub(crate) fn notice(&self, now: Nanos) -> Option<Duration> {
+        let expected = self.expected.load(Ordering::SeqCst);
+        let late = now.since(Nanos::new(expected));
+        if expected == NEVER || late <= self.interval() * ASLEEP {
+            return None;
         }
-        if now.since(Nanos::new(expected)) > self.interval() * ASLEEP {
-            self.resumed.store(now.as_u64(), Ordering::Relaxed);
-            self.expected
-                .store(now.after(self.interval()).as_u64(), Ordering::Relaxed);
-        }
+        let next = now.after(self.interval()).as_u64();
+        self.expected
+            .compare_exchange(expected, next, Ordering::SeqCst, Ordering::SeqCst)
+            .ok()?;
+        self.resumed.store(now.as_u64(), Ordering::Relaxed);
+        Some(late)
     }
 }
 

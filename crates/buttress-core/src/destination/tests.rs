@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Cause, Clock, Counts, Health, HealthPolicy, Outcome, Permit, Refusal, State};
+use crate::{Cause, Clock, Counts, Events, Health, HealthPolicy, Outcome, Permit, Refusal, State};
 
 const TIMEOUT: u64 = 1_000;
 
@@ -14,7 +14,11 @@ fn destination() -> Destination {
         timeout: Some(Duration::from_millis(TIMEOUT)),
         ..Rules::default()
     };
-    Destination::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)))
+    let host = Host {
+        registry: Registry::new(Arc::new(Events::new(100, |_| {}))),
+        ..Host::new(Clock(|| Nanos::ZERO))
+    };
+    Destination::new("db", &rules, &host)
 }
 
 fn begin(vitals: &Vitals, millis: u64) -> Permit {
@@ -130,6 +134,17 @@ fn a_pause_of_ours_is_nobodys_fault() {
         vitals.record(*permit, awake, Outcome::Success);
     }
     assert_eq!(vitals.snapshot(awake).health, Health::Healthy);
+    let told = destination.registry().events().since(0).events;
+    assert!(
+        matches!(
+            told[..],
+            [Event {
+                kind: EventKind::Asleep(_),
+                ..
+            }]
+        ),
+        "once: {told:?}"
+    );
     assert_eq!(
         (
             counts(&vitals).failures.of(Cause::Timeout),

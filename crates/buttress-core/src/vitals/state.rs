@@ -8,7 +8,7 @@ use super::{
     word::Word,
 };
 use crate::{
-    Cause, Counts, Endpoint, Event, EventKind, Labels, Nanos, Outcome, Permit, Refusal, Sign,
+    Cause, Counts, Endpoint, Event, EventKind, Hold, Labels, Nanos, Outcome, Permit, Refusal, Sign,
     Snapshot, Tally, Verdict,
     destination::{Census, Shared},
     health::{Alarm, Bank},
@@ -254,7 +254,7 @@ impl State {
             }
             // We slept: our timer fired late, and their answer may lie unread.
             Outcome::Failure(Cause::Timeout) => {
-                norm.notice(now);
+                self.destination.notice(now);
                 match self.destination.rules.timeout {
                     Some(timeout) if norm.waited(permit.started, now) < timeout.mul_f64(0.9) => {
                         Outcome::Cancelled
@@ -368,7 +368,7 @@ impl State {
             // Somebody else looks.
             return true;
         }
-        norm.notice(now);
+        self.destination.notice(now);
         if let Some(limit) = norm.limit(now) {
             self.find_overdue(limit, now);
         }
@@ -484,6 +484,11 @@ impl State {
     fn tell(&self, at: Nanos, change: Option<EventKind>) {
         let Some(kind) = change else { return };
         let raised = matches!(kind, EventKind::Opened { .. } | EventKind::Held(_));
+        if kind == EventKind::Held(Hold::CommonCause)
+            && !self.destination.first_to_say_common_cause(at)
+        {
+            return;
+        }
         if kind == EventKind::Closed {
             self.left();
         }
