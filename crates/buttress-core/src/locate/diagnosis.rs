@@ -300,17 +300,29 @@ mod tests {
     }
 
     #[test]
+    fn everything_is_named_before_the_only_version() {
+        let mut samples = fleet(&[Candidate::Everything]);
+        samples.iter_mut().for_each(|sample| sample.version = 1);
+        let diagnosis = diagnose(&samples, HEALTHY);
+        assert_eq!(diagnosis.causes[0].candidate, Candidate::Everything);
+        assert_eq!(
+            diagnosis.causes[0].ties,
+            [Candidate::Single(Dimension::Version, 1)]
+        );
+    }
+
+    #[test]
     fn where_nothing_stands_out_nothing_is_named() {
         assert_eq!(named(&fleet(&[])), []);
         assert_eq!(named(&[]), []);
-        // Two stray failures are fewer than the healthy rate brings: whatever is suspected, it is not likely.
+        // Two stray failures are fewer than the healthy rate brings: no suspicion is likelier than not.
         let mut samples = fleet(&[]);
         samples[5].tally.failures = 1;
         samples[20].tally.failures = 1;
         let diagnosis = diagnose(&samples, HEALTHY);
         let mut all = diagnosis.causes.iter().chain(&diagnosis.rivals);
         assert!(
-            all.all(|finding| finding.probability < 0.2),
+            all.all(|finding| finding.probability < 0.5),
             "{diagnosis:?}"
         );
     }
