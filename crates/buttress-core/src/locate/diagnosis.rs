@@ -93,7 +93,11 @@ impl Weighed<'_> {
             let likeliest = free
                 .map(|candidate| (self.probability(&[candidate]), candidate))
                 .max_by(|a, b| a.0.total_cmp(&b.0));
-            if let Some((_, candidate)) = likeliest {
+            // What never had a chance is worth a word only where its whole sort had none.
+            let idle = |chance: f64| {
+                chance == 0.0 && causes.iter().any(|cause| cause.candidate.sort() == sort)
+            };
+            if let Some((_, candidate)) = likeliest.filter(|(chance, _)| !idle(*chance)) {
                 rivals.push(self.finding(candidate, &[]));
             }
         }
@@ -120,8 +124,7 @@ impl Weighed<'_> {
         self.shares
             .iter()
             .filter(|(causes, _)| causes.iter().any(|cause| names.contains(cause)))
-            .map(|(_, share)| share)
-            .sum::<f64>()
+            .fold(0.0, |sum, (_, share)| sum + share)
             .min(1.0)
     }
 
@@ -297,13 +300,31 @@ mod tests {
     }
 
     #[test]
+    fn everything_is_named_before_the_only_version() {
+        let mut samples = fleet(&[Candidate::Everything]);
+        samples.iter_mut().for_each(|sample| sample.version = 1);
+        let diagnosis = diagnose(&samples, HEALTHY);
+        assert_eq!(diagnosis.causes[0].candidate, Candidate::Everything);
+        assert_eq!(
+            diagnosis.causes[0].ties,
+            [Candidate::Single(Dimension::Version, 1)]
+        );
+    }
+
+    #[test]
     fn where_nothing_stands_out_nothing_is_named() {
         assert_eq!(named(&fleet(&[])), []);
         assert_eq!(named(&[]), []);
+        // Two stray failures are fewer than the healthy rate brings: no suspicion is likelier than not.
         let mut samples = fleet(&[]);
         samples[5].tally.failures = 1;
         samples[20].tally.failures = 1;
-        assert_eq!(named(&samples), []);
+        let diagnosis = diagnose(&samples, HEALTHY);
+        let mut all = diagnosis.causes.iter().chain(&diagnosis.rivals);
+        assert!(
+            all.all(|finding| finding.probability < 0.5),
+            "{diagnosis:?}"
+        );
     }
 
     proptest! {

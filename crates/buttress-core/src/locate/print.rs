@@ -148,7 +148,8 @@ fn chance(probability: f64) -> String {
     if probability > 0.995 && probability < 1.0 {
         return ">99".to_owned();
     }
-    format!("{:.0}", probability * 100.0)
+    // A sum of nothing is minus zero.
+    format!("{:.0}", probability.max(0.0) * 100.0 + 0.0)
 }
 
 fn rate(tally: Tally) -> String {

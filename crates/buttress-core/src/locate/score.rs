@@ -56,23 +56,21 @@ pub(super) struct Search<'a> {
     samples: &'a [Sample],
     labels: &'a Labels,
     healthy: f64,
-    /// Dimensions that divide the calls, and those of them that go with a route.
-    dividing: usize,
-    pairing: usize,
+    /// How many labels, and how many pairs of them, name less than everything.
+    singles: usize,
+    pairs: usize,
 }
 
 impl<'a> Search<'a> {
     pub(super) fn new(samples: &'a [Sample], labels: &'a Labels, healthy: f64) -> Self {
-        let divides = |dimension: &&Dimension| labels.distinct(**dimension) > 1;
-        let pairing = if labels.distinct(Dimension::Route) > 1 {
-            Dimension::WITH_ROUTE.iter().filter(divides).count()
-        } else {
-            0
+        let among = |dimensions: &[Dimension]| -> usize {
+            let distinct = dimensions.iter().map(|one| labels.distinct(*one));
+            distinct.filter(|labels| *labels > 1).sum()
         };
         Self {
             samples,
-            dividing: Dimension::ALL.iter().filter(divides).count(),
-            pairing,
+            singles: among(&Dimension::ALL),
+            pairs: labels.distinct(Dimension::Route) * among(&Dimension::WITH_ROUTE),
             // Above a half nothing could stand out.
             healthy: if healthy.is_nan() {
                 LOWEST
@@ -147,17 +145,14 @@ impl<'a> Search<'a> {
             .collect()
     }
 
-    /// Every dimension that divides the calls is as likely as any other, and so is every label within it: else a
-    /// dimension of many labels would drown the others. None if it names nothing that [`Candidate::Everything`] does not.
+    /// Every candidate of a depth is as likely as any other. None if it names no less than everything.
     fn ln_prior(&self, candidate: Candidate) -> Option<f64> {
-        let labels = |dimension| self.labels.distinct(dimension);
+        let divides = |dimension| self.labels.distinct(dimension) > 1;
         let (share, among) = match candidate {
             Candidate::Everything => (EVERYTHING, 1),
-            Candidate::Single(dimension, _) if labels(dimension) > 1 => {
-                (SINGLE, self.dividing * labels(dimension))
-            }
-            Candidate::Pair { with, .. } if labels(with) > 1 && labels(Dimension::Route) > 1 => {
-                (PAIR, self.pairing * labels(with) * labels(Dimension::Route))
+            Candidate::Single(dimension, _) if divides(dimension) => (SINGLE, self.singles),
+            Candidate::Pair { with, .. } if divides(with) && divides(Dimension::Route) => {
+                (PAIR, self.pairs)
             }
             _ => return None,
         };

@@ -101,6 +101,21 @@ mod tests {
     }
 
     #[test]
+    fn four_hosts_are_too_few_whatever_they_show() {
+        let strict = Deviation {
+            factor: 1.0,
+            ..Deviation::ENVOY
+        };
+        let set = |hosts| {
+            let mut set = vec![Tally::new(0, 100); hosts];
+            set[0] = Tally::new(100, 100);
+            set
+        };
+        assert_eq!(strict.outliers(&set(4)), [false; 4]);
+        assert_eq!(strict.outliers(&set(5)), [true, false, false, false, false]);
+    }
+
+    #[test]
     fn an_empty_set_has_no_outliers() {
         let anything = Deviation {
             hosts: 0,

@@ -198,6 +198,8 @@ mod tests {
     fn two_sick_ones_do_not_hide_each_other() {
         assert_eq!(found(&of_a_hundred(&[50, 0, 0, 50, 1])), [0, 3]);
         assert_eq!(found(&of_a_hundred(&[100, 100, 0, 1])), [0, 1]);
+        // Pooled with its fellow, the healthy third would excuse a rate of a half.
+        assert_eq!(found(&of_a_hundred(&[40, 90, 0])), [0, 1]);
     }
 
     #[test]
