@@ -33,6 +33,15 @@ pub enum EventKind {
     },
     /// We ourselves were asleep for so long: nobody is blamed for that time. Said of no endpoint.
     Asleep(Duration),
+    /// So few of a set take calls that its health no longer says whom to ask. Said of no endpoint.
+    Panic {
+        /// How many take calls.
+        usable: usize,
+        /// Of how many.
+        known: usize,
+    },
+    /// Enough of the set take calls again. Said of no endpoint.
+    PanicOver,
     /// There is enough evidence against it, and it is not acted on.
     Held(Hold),
     /// Where the fault is, as far as the calls tell; said again when more of them have made it surer, or another.
@@ -56,6 +65,10 @@ impl fmt::Display for EventKind {
             Self::Opened { wait, .. } if wait.is_zero() => f.write_str("down"),
             Self::Opened { wait, .. } => write!(f, "down, stopped for {wait:.1?}"),
             Self::Asleep(pause) => write!(f, "we were asleep for {pause:.1?}: nobody is blamed"),
+            Self::Panic { usable, known } => {
+                write!(f, "panic: only {usable} of {known} endpoints take calls")
+            }
+            Self::PanicOver => f.write_str("panic is over"),
             Self::Diagnosed(verdict) => verdict.fmt(f),
             Self::Held(Hold::Ourselves) => f.write_str("looks ill, but we were asleep"),
             Self::Held(Hold::Route) => {

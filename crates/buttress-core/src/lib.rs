@@ -63,7 +63,7 @@ pub use attempt::Attempt;
 pub use breaker::{BreakerPolicy, State};
 pub use budget::{Budget, RESERVE};
 pub use describe::{Describe, Labels};
-pub use destination::{Destination, Hold};
+pub use destination::{Destination, Hold, Panic};
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use enforce::Enforce;
 pub use event::{Event, EventKind, Events, Recent};

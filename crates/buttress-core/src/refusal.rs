@@ -18,6 +18,15 @@ pub enum Refusal {
         /// Until the first of them may be probed; absent when none is known.
         retry_after: Option<Duration>,
     },
+    /// Too few endpoints of the set take calls, and none took this one.
+    Panic {
+        /// How many take calls.
+        usable: usize,
+        /// Of how many.
+        known: usize,
+        /// Until the first of the others may be probed.
+        retry_after: Option<Duration>,
+    },
     /// One attempt took longer than its timeout, and there was no other to make.
     Timeout {
         /// The attempt timeout.
@@ -36,7 +45,7 @@ impl Refusal {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Open { retry_after } => Some(*retry_after),
-            Self::NoEndpoint { retry_after, .. } => *retry_after,
+            Self::NoEndpoint { retry_after, .. } | Self::Panic { retry_after, .. } => *retry_after,
             Self::Timeout { .. } | Self::Deadline { .. } => None,
         }
     }
@@ -62,6 +71,9 @@ impl fmt::Display for Refusal {
                 known,
                 retry_after: None,
             } => write!(f, "none of {known} endpoints takes calls"),
+            Self::Panic { usable, known, .. } => {
+                write!(f, "panic: only {usable} of {known} endpoints take calls")
+            }
             Self::Timeout { after } => {
                 write!(f, "no answer within the attempt timeout of {after:?}")
             }

@@ -16,6 +16,8 @@ pub struct Snapshot {
     pub endpoint: Option<Arc<str>>,
     /// Is it well?
     pub health: Health,
+    /// How near an alarm is, 0 to 1, where its rule can tell.
+    pub suspicion: Option<f64>,
     /// What the breaker does with calls.
     pub state: State,
     /// How many attempts ended how.

@@ -4,12 +4,12 @@
 // outside of our models.
 #[cfg(not(all(test, loom)))]
 pub(crate) use std::sync::{
-    Mutex, MutexGuard, atomic::AtomicU32, atomic::AtomicU64, atomic::Ordering,
+    Mutex, MutexGuard, atomic::AtomicBool, atomic::AtomicU32, atomic::AtomicU64, atomic::Ordering,
 };
 
 #[cfg(all(test, loom))]
 pub(crate) use loom::sync::{
-    Mutex, MutexGuard, atomic::AtomicU32, atomic::AtomicU64, atomic::Ordering,
+    Mutex, MutexGuard, atomic::AtomicBool, atomic::AtomicU32, atomic::AtomicU64, atomic::Ordering,
 };
 
 // Always std's: loom's `Arc` has no `Weak`, and what we order, we do not order by counts of owners.

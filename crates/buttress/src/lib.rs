@@ -47,10 +47,10 @@ pub use buttress::Buttress;
 pub use buttress_core::{
     Attempt, BreakerPolicy, Budget, Cause, Causes, Clock, Counts, Decisions, Describe, Destination,
     EjectionPolicy, Endpoint, Enforce, Episode, Event, EventKind, Events, EwmaPolicy, Explanation,
-    FaultKind, Health, HealthPolicy, Hold, InvalidEndpoint, Labels, Nanos, Outcome, PeersPolicy,
-    PhiPolicy, Place, PolicyError, Protocol, RatePolicy, Ratio, Recent, Redundancy, Refusal,
-    Registry, Reliability, Resend, Rhythm, SlowPolicy, Snapshot, State, Suspect, Tally, Traffic,
-    Verdict, Vitals, Window,
+    FaultKind, Health, HealthPolicy, Hold, InvalidEndpoint, Labels, Nanos, Outcome, Panic,
+    PeersPolicy, PhiPolicy, Place, PolicyError, Protocol, RatePolicy, Ratio, Recent, Redundancy,
+    Refusal, Registry, Reliability, Resend, Rhythm, SlowPolicy, Snapshot, State, Suspect, Tally,
+    Traffic, Verdict, Vitals, Window,
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{BodyError, BoxedHttp, GuardedBody, Http, Replayable};

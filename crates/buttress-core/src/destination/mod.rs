@@ -4,6 +4,7 @@ mod jury;
 mod learn;
 mod names;
 mod norm;
+mod panic;
 mod scene;
 mod vigilance;
 
@@ -12,7 +13,7 @@ use std::{sync::OnceLock, time::Duration};
 use crate::{
     Endpoint, Event, EventKind, HealthPolicy, Host, Nanos, Registry, Rules, Tally, Verdict, Vitals,
     health::Bank,
-    sync::{Arc, AtomicU64, Mutex, Ordering, Weak, lock},
+    sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, Weak, lock},
     vitals::VitalState,
 };
 pub use jury::Hold;
@@ -21,6 +22,7 @@ pub(crate) use learn::Census;
 use learn::Learn;
 use names::Names;
 pub(crate) use norm::Norm;
+pub use panic::Panic;
 use scene::Scene;
 use vigilance::Vigilance;
 
@@ -46,6 +48,8 @@ pub(crate) struct Shared {
     /// Made for the first call that has a label.
     names: OnceLock<Names>,
     members: Mutex<Vec<Weak<VitalState>>>,
+    /// Was it in panic when last looked at?
+    panicking: AtomicBool,
     /// When a common cause was last seen; zero for never.
     common_cause: AtomicU64,
     /// The priorities of those that are out.
@@ -175,6 +179,7 @@ impl Destination {
             norm: Norm::new(rules),
             names: OnceLock::new(),
             members: Mutex::default(),
+            panicking: AtomicBool::new(false),
             common_cause: AtomicU64::new(0),
             out: Mutex::default(),
             learn: Mutex::new(Learn::new()),
@@ -233,6 +238,14 @@ impl Destination {
     pub fn diagnose(&self, since: Nanos, now: Nanos) -> Option<Verdict> {
         let members = self.0.members();
         Scene::of(&self.0, None, &members, since, now).verdict()
+    }
+
+    /// Are so few of it usable that its health no longer says whom to ask?
+    ///
+    /// Counts its endpoints: for refusals and pages, not for every call.
+    #[must_use]
+    pub fn panic(&self) -> Option<Panic> {
+        self.0.panic()
     }
 
     /// Where it is seen, and who is told of changes.

@@ -37,12 +37,6 @@ impl Consecutive {
         (self.run >= self.threshold).then_some(Alarm { since: self.since })
     }
 
-    pub(crate) const fn passed(&mut self, successes: u64) {
-        if successes > 0 {
-            self.run = 0;
-        }
-    }
-
     pub(crate) const fn calm(&self) -> bool {
         self.run == 0
     }

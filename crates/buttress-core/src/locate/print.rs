@@ -148,7 +148,7 @@ fn chance(probability: f64) -> String {
     if probability > 0.995 && probability < 1.0 {
         return ">99".to_owned();
     }
-    // A sum of nothing is minus zero.
+    // Rounding can leave one just below zero.
     format!("{:.0}", probability.max(0.0) * 100.0 + 0.0)
 }
 

@@ -251,6 +251,10 @@ impl Signs {
         self.breaker.is_down()
     }
 
+    pub(super) fn suspicion(&mut self, now: Nanos) -> Option<f64> {
+        self.detector.suspicion(now)
+    }
+
     pub(super) const fn state(&self) -> State {
         self.breaker.state()
     }

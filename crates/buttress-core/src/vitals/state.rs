@@ -428,7 +428,7 @@ impl State {
         starts.min().map(|start| start.min(now))
     }
 
-    pub(super) fn state(&self) -> crate::State {
+    pub(crate) fn state(&self) -> crate::State {
         self.word().state()
     }
 
@@ -445,6 +445,7 @@ impl State {
             policy: Arc::clone(&self.destination.name),
             endpoint: self.address(),
             health: signs.health(),
+            suspicion: signs.suspicion(now),
             state: signs.state(),
             counts,
             decisions: signs.decisions(),
@@ -492,7 +493,11 @@ impl State {
         if kind == EventKind::Closed {
             self.left();
         }
+        let counts = matches!(kind, EventKind::Opened { .. } | EventKind::Closed);
         self.say(at, kind);
+        if counts && self.endpoint.is_some() {
+            self.destination.look_for_panic(at);
+        }
         if raised {
             let verdict = lock(&self.verdict).clone();
             self.diagnosed(verdict, at);

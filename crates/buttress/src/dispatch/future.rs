@@ -10,8 +10,8 @@ use std::{
 };
 
 use buttress_core::{
-    Attempt, Cause, Describe, Ended, MAX_ATTEMPTS, Nanos, Outcome, Progress, Protocol, Refusal,
-    Resend, Step,
+    Attempt, Cause, Describe, Ended, MAX_ATTEMPTS, Nanos, Outcome, Panic, Progress, Protocol,
+    Refusal, Resend, Step,
 };
 use tower_service::Service;
 
@@ -149,7 +149,7 @@ where
                 StageProj::Picking => {
                     let Some((place, mut service)) = call.pick(plan, members) else {
                         if call.waiting.is_empty() {
-                            return Poll::Ready(call.conclude(protocol, members));
+                            return Poll::Ready(call.conclude(protocol, plan, members));
                         }
                         this.stage.set(Stage::Waiting);
                         continue;
@@ -174,7 +174,7 @@ where
                                 members,
                             );
                             let Some(stage) = next else {
-                                return Poll::Ready(call.conclude(protocol, members));
+                                return Poll::Ready(call.conclude(protocol, plan, members));
                             };
                             this.stage.set(stage);
                         }
@@ -227,7 +227,7 @@ where
                                 members,
                             );
                             let Some(stage) = next else {
-                                return Poll::Ready(call.conclude(protocol, members));
+                                return Poll::Ready(call.conclude(protocol, plan, members));
                             };
                             stage
                         }
@@ -282,7 +282,7 @@ where
                     // What has failed is dropped before anything else is sent.
                     this.stage.set(Stage::Picking);
                     let Some(stage) = next else {
-                        return Poll::Ready(call.conclude(protocol, members));
+                        return Poll::Ready(call.conclude(protocol, plan, members));
                     };
                     this.stage.set(stage);
                 }
@@ -437,7 +437,12 @@ where
     }
 
     /// It is over: the last answer stands, or there was never anybody to ask.
-    fn conclude<P>(&mut self, protocol: &P, members: &Members<S>) -> Result<P::Response, P::Error>
+    fn conclude<P>(
+        &mut self,
+        protocol: &P,
+        plan: &Plan,
+        members: &Members<S>,
+    ) -> Result<P::Response, P::Error>
     where
         P: Protocol<Res, Err>,
     {
@@ -447,10 +452,20 @@ where
             }
             Some(Failed::Answer(Err(error), _)) => Err(protocol.fail(error)),
             Some(Failed::TimedOut(after)) => protocol.refuse(Refusal::Timeout { after }),
-            None => protocol.refuse(Refusal::NoEndpoint {
-                known: members.all.len(),
-                retry_after: members.retry_after(self.now),
-            }),
+            None => {
+                let retry_after = members.retry_after(self.now);
+                protocol.refuse(match plan.source.panic() {
+                    Some(Panic { usable, known }) => Refusal::Panic {
+                        usable,
+                        known,
+                        retry_after,
+                    },
+                    None => Refusal::NoEndpoint {
+                        known: members.all.len(),
+                        retry_after,
+                    },
+                })
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use buttress_core::{Destination, Endpoint, Vitals};
+use buttress_core::{Destination, Endpoint, Panic, Vitals};
 use futures_core::Stream;
 use tokio::task::AbortHandle;
 
@@ -102,6 +102,10 @@ impl Source {
     pub(super) fn nodes(&self) -> (u64, Arc<[Node]>) {
         let state = self.lock();
         (self.version(), Arc::clone(&state.nodes))
+    }
+
+    pub(super) fn panic(&self) -> Option<Panic> {
+        self.destination.panic()
     }
 
     /// Ready once there is a set, or none came in time.

@@ -2,11 +2,15 @@ use std::{sync::Arc, time::Duration};
 
 use super::*;
 use crate::{
-    Cause, Clock, Destination, Endpoint, EventKind, Events, HealthPolicy, Host, Outcome, Registry,
-    Rules, State, Vitals,
+    Cause, Clock, Destination, EjectionPolicy, Endpoint, EventKind, Events, HealthPolicy, Host,
+    Outcome, Panic, Ratio, Registry, Rules, State, Vitals,
 };
 
 const FAILED: Outcome = Outcome::Failure(Cause::Error);
+
+fn named(address: &str) -> Endpoint {
+    Endpoint::new(address).unwrap_or_else(|error| unreachable!("{error}"))
+}
 
 fn at(millis: u64) -> Nanos {
     Nanos::ZERO.after(Duration::from_millis(millis))
@@ -18,14 +22,18 @@ fn set(priorities: &[u32]) -> (Destination, Vec<Vitals>) {
         health: HealthPolicy::consecutive(5),
         ..Rules::default()
     };
+    set_under(&rules, priorities)
+}
+
+fn set_under(rules: &Rules, priorities: &[u32]) -> (Destination, Vec<Vitals>) {
     let host = Host {
         registry: Registry::new(Arc::new(Events::new(100, |_| {}))),
         ..Host::new(Clock(|| Nanos::ZERO))
     };
-    let destination = Destination::new("set", &rules, &host);
+    let destination = Destination::new("set", rules, &host);
     let endpoints = priorities.iter().enumerate().map(|(index, priority)| {
-        let endpoint = Endpoint::new(format!("10.0.0.{}:80", index + 1)).unwrap();
-        destination.endpoint(endpoint.priority(*priority))
+        let address = format!("10.0.0.{}:80", index + 1);
+        destination.endpoint(named(&address).priority(*priority))
     });
     let endpoints = endpoints.collect();
     (destination, endpoints)
@@ -147,7 +155,7 @@ fn one_that_was_out_and_is_back_or_gone_makes_room() {
     assert_eq!(states(&set), [State::Closed, State::Open]);
     // The one that is out leaves the set for good, and another comes.
     set.truncate(1);
-    set.push(destination.endpoint(Endpoint::new("10.0.0.9:80").unwrap()));
+    set.push(destination.endpoint(named("10.0.0.9:80")));
     fail(&set, 1, 20_000);
     assert_eq!(states(&set), [State::Closed, State::Open]);
 }
@@ -167,8 +175,7 @@ fn peers_nominate_one_that_its_own_rule_is_blind_to() {
         ..Rules::default()
     };
     let destination = Destination::new("set", &rules, &Host::new(Clock(|| Nanos::ZERO)));
-    let named = |address: &str| destination.endpoint(Endpoint::new(address).unwrap());
-    let set = [named("a:1"), named("b:1"), named("c:1")];
+    let set = ["a:1", "b:1", "c:1"].map(|address| destination.endpoint(named(address)));
     for millis in (0..25_000).step_by(50) {
         for (index, endpoint) in set.iter().enumerate() {
             let ill = index == 1 && millis % 200 == 0;
@@ -183,4 +190,53 @@ fn peers_nominate_one_that_its_own_rule_is_blind_to() {
     assert_eq!(states(&set), [State::Closed, State::Open, State::Closed]);
     let since = set[1].snapshot(at(25_000)).episodes.remove(0);
     assert!(since.time_to_detect() <= Duration::from_secs(10));
+}
+
+#[test]
+fn a_set_with_too_few_left_is_in_panic_says_so_and_says_when_it_is_over() {
+    let rules = Rules {
+        health: HealthPolicy::consecutive(5),
+        ejection: EjectionPolicy::new().at_most(Ratio::percent(100)),
+        ..Rules::default()
+    };
+    let (destination, set) = set_under(&rules, &[0, 0, 0]);
+    let panics = || {
+        let told = destination.registry().events().since(0).events;
+        let kinds = told.into_iter().map(|event| event.kind);
+        kinds
+            .filter(|kind| matches!(kind, EventKind::Panic { .. } | EventKind::PanicOver))
+            .collect::<Vec<_>>()
+    };
+    for sick in 0..2 {
+        assert_eq!(destination.panic(), None);
+        for millis in 0..10 {
+            for (index, endpoint) in set.iter().enumerate() {
+                let now = 100 * sick + millis;
+                call(
+                    endpoint,
+                    now,
+                    if index as u64 == sick {
+                        FAILED
+                    } else {
+                        Outcome::Success
+                    },
+                );
+            }
+        }
+    }
+    let panic = Panic {
+        usable: 1,
+        known: 3,
+    };
+    assert_eq!(destination.panic(), Some(panic));
+    assert_eq!(
+        panics(),
+        [EventKind::Panic {
+            usable: 1,
+            known: 3
+        }]
+    );
+    (0..40).for_each(|step| call(&set[0], 2_000 + 100 * step, Outcome::Success));
+    assert_eq!(destination.panic(), None);
+    assert_eq!(panics().len(), 2);
 }
