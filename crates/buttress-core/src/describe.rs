@@ -2,8 +2,8 @@
 
 /// What kind of request it is, in words of which there are few: they tell where a fault lies, and label figures.
 ///
-/// Never put what identifies a caller here, nor anything with more than some dozens of values: from the 64th value of
-/// a destination on, all others are one.
+/// Routes and methods must not identify a caller, nor have more than some dozens of values: from the 64th value of a
+/// destination on, all others are one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Labels<'a> {
@@ -11,6 +11,9 @@ pub struct Labels<'a> {
     pub route: Option<&'a str>,
     /// The method.
     pub method: Option<&'a str>,
+    /// Who calls: a tenant, a key. It is hashed to one byte at once and kept nowhere; see
+    /// [`Rules::caller_share`](crate::Rules::caller_share).
+    pub caller: Option<&'a str>,
 }
 
 impl<'a> Labels<'a> {
@@ -20,6 +23,7 @@ impl<'a> Labels<'a> {
         Self {
             route: None,
             method: None,
+            caller: None,
         }
     }
 
@@ -27,6 +31,13 @@ impl<'a> Labels<'a> {
     #[must_use]
     pub const fn route(mut self, route: &'a str) -> Self {
         self.route = Some(route);
+        self
+    }
+
+    /// Sets who calls.
+    #[must_use]
+    pub const fn caller(mut self, caller: &'a str) -> Self {
+        self.caller = Some(caller);
         self
     }
 

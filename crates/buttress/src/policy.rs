@@ -21,6 +21,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// | `false_alarm_every` | 30 days | how seldom a healthy destination may be taken for ill, all its endpoints together |
 /// | `extra_load` | 10 % | extra sends allowed, of all requests, plus a reserve of 10 |
 /// | `health` | derived from `tolerable` and `false_alarm_every` | when an endpoint counts as down |
+/// | `caller_share` | none | the largest part of the evidence that may come from one caller |
 /// | `peers` | binomial test, every 10 s | who fails more often than the others explain |
 /// | `ejection` | half of a priority, one always stays | how many endpoints of a set may be out at once |
 /// | `enforce` | on | whether alarms are acted on, or only noted down |
@@ -66,6 +67,8 @@ pub struct Policy {
     false_alarm_every: Duration,
     redundancy: Redundancy,
     extra_load: Ratio,
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    caller_share: Option<Ratio>,
     health: HealthPolicy,
     peers: PeersPolicy,
     ejection: EjectionPolicy,
@@ -84,6 +87,7 @@ impl Policy {
             false_alarm_every: Rules::default().false_alarm_every,
             redundancy: Redundancy::None,
             extra_load: Ratio::percent(10),
+            caller_share: None,
             health: HealthPolicy::default(),
             peers: PeersPolicy::Binomial,
             ejection: EjectionPolicy::new(),
@@ -117,6 +121,13 @@ impl Policy {
     #[must_use]
     pub const fn false_alarm_every(mut self, span: Duration) -> Self {
         self.false_alarm_every = span;
+        self
+    }
+
+    /// Sets the largest part of the evidence that may come from one caller, where callers are labelled.
+    #[must_use]
+    pub const fn caller_share(mut self, share: Ratio) -> Self {
+        self.caller_share = Some(share);
         self
     }
 
@@ -218,6 +229,7 @@ impl Policy {
     pub(crate) fn rules(&self, parts: Parts) -> Rules {
         Rules {
             health: self.health,
+            caller_share: self.caller_share,
             tolerable: self.tolerable,
             false_alarm_every: self.false_alarm_every,
             peers: self.peers,

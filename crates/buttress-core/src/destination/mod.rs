@@ -8,7 +8,11 @@ mod panic;
 mod scene;
 mod vigilance;
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    sync::OnceLock,
+    time::Duration,
+};
 
 use crate::{
     Endpoint, Event, EventKind, HealthPolicy, Host, Nanos, Registry, Rules, Tally, Verdict, Vitals,
@@ -45,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) host: Host,
     pub(crate) born: Nanos,
     pub(crate) norm: Norm,
+    hasher: RandomState,
     /// Made for the first call that has a label.
     names: OnceLock<Names>,
     members: Mutex<Vec<Weak<VitalState>>>,
@@ -62,6 +67,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// A caller as a byte, never zero: a hash with a key of this process, so that nobody outside can aim at another's.
+    pub(crate) fn caller(&self, name: &str) -> u8 {
+        (self.hasher.hash_one(name) % 255) as u8 + 1
+    }
+
     /// What calls are labelled with, by number.
     pub(crate) fn names(&self) -> &Names {
         self.names.get_or_init(Names::new)
@@ -177,6 +187,7 @@ impl Destination {
             host: host.clone(),
             born: host.clock.now(),
             norm: Norm::new(rules),
+            hasher: RandomState::new(),
             names: OnceLock::new(),
             members: Mutex::default(),
             panicking: AtomicBool::new(false),

@@ -19,6 +19,9 @@ pub struct Rules {
     pub false_alarm_every: Duration,
     /// The attempt timeout, where there is one. A call half as old is evidence already.
     pub timeout: Option<Duration>,
+    /// The largest part of the evidence against an endpoint that may come from one caller, where callers are labelled;
+    /// none by default. With it, nobody alone can trip a breaker for all others.
+    pub caller_share: Option<Ratio>,
     /// What is done about it.
     pub breaker: BreakerPolicy,
     /// How the endpoints of a set are compared.
@@ -38,6 +41,7 @@ impl Default for Rules {
             tolerable: Ratio::percent(1),
             false_alarm_every: Duration::from_secs(30 * 24 * 60 * 60),
             timeout: None,
+            caller_share: None,
             breaker: BreakerPolicy::new(),
             peers: PeersPolicy::Binomial,
             ejection: EjectionPolicy::new(),
@@ -57,6 +61,9 @@ impl Rules {
         self.health.check()?;
         self.breaker.check()?;
         self.ejection.check()?;
+        if let Some(share) = self.caller_share {
+            share.check("caller_share")?;
+        }
         check_tolerable(self.tolerable)?;
         check_period(self.false_alarm_every)
     }

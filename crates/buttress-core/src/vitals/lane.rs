@@ -60,6 +60,7 @@ impl Shard {
                 number: number as u16,
                 ..Note::default()
             },
+            caller: 0,
         }
     }
 }

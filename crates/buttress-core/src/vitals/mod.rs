@@ -1,5 +1,6 @@
 //! What is known of one endpoint now.
 
+mod callers;
 mod host;
 mod lane;
 mod signs;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Rules, word::Word};
+use super::{Rules, callers::Callers, word::Word};
 use crate::{
-    Cause, Decisions, Episode, EventKind, Health, Nanos, Outcome, Permit, Reliability, State,
+    Cause, Decisions, Episode, EventKind, Health, Nanos, Outcome, Permit, Reliability, Sign, State,
     Verdict,
     breaker::{Breaker, Change},
     destination::{Hold, Ruling},
@@ -19,6 +19,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Signs {
     detector: Detector,
+    callers: Callers,
     breaker: Breaker,
     /// Kept where statistics are at work.
     ledger: Option<Ledger>,
@@ -41,6 +42,7 @@ impl Signs {
     pub(super) fn new(rules: &Rules, bank: impl FnOnce() -> Bank, now: Nanos, seed: u64) -> Self {
         Self {
             detector: Detector::new(&rules.health, bank),
+            callers: Callers::new(rules.caller_share),
             breaker: Breaker::new(rules.breaker, rules.enforced(), seed),
             ledger: rules.parts.stats.then(|| Ledger::new(now)),
             settled: 0,
@@ -64,6 +66,7 @@ impl Signs {
         }
         if self.detector.calm() {
             self.held = None;
+            self.callers.forget();
             if let Some(ledger) = &mut self.ledger {
                 ledger.calm();
             }
@@ -91,6 +94,8 @@ impl Signs {
             now,
             outcome,
         };
+        let judged =
+            judged && (outcome.sign() != Sign::Bad || self.callers.admits(permit.seat.caller));
         let alarm = judged.then(|| self.detector.record(&fact)).flatten();
         let alarm = match self.hear(alarm, now, rule) {
             Heard::Held(told) => return told,

@@ -121,6 +121,9 @@ impl State {
         if !self.destination.rules.parts.health {
             return;
         }
+        if let (Some(caller), Some(_)) = (labels.caller, self.destination.rules.caller_share) {
+            permit.seat.caller = self.destination.caller(caller);
+        }
         let number =
             |name: Option<&str>| name.map_or(0, |name| self.destination.names().number(name));
         let (route, method) = (number(labels.route), number(labels.method));

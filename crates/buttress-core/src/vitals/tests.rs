@@ -290,3 +290,36 @@ fn causes_print_only_what_occurred() {
     causes.add(Cause::Reset);
     assert_eq!(causes.iter().collect::<Vec<_>>(), [(Cause::Reset, 1)]);
 }
+
+#[test]
+fn one_caller_whose_calls_all_fail_trips_nothing_for_the_others() {
+    let rules = Rules {
+        caller_share: Some(crate::Ratio::percent(25)),
+        ..Rules::default()
+    };
+    let trips = |labelled: bool| {
+        let vitals = Vitals::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
+        (0..5_000).any(|n: u64| {
+            let Ok(mut permit) = vitals.permit(at(n)) else {
+                return true;
+            };
+            let hostile = n.is_multiple_of(10);
+            let name = if hostile {
+                "hostile".to_owned()
+            } else {
+                format!("tenant {}", n % 97)
+            };
+            if labelled {
+                vitals.label(&mut permit, crate::Labels::none().caller(&name));
+            }
+            vitals.record(
+                permit,
+                at(n),
+                if hostile { FAILED } else { Outcome::Success },
+            );
+            false
+        })
+    };
+    assert!(trips(false), "or the test shows nothing");
+    assert!(!trips(true));
+}
