@@ -298,6 +298,15 @@ impl Breaker {
         }
     }
 
+    /// Ends the wait for the next probe.
+    pub(crate) const fn hasten(&mut self, now: Nanos) {
+        if let Phase::Open { until } = &mut self.phase
+            && now.as_u64() < until.as_u64()
+        {
+            *until = now;
+        }
+    }
+
     /// There is enough evidence, though no call has ended.
     pub(crate) fn alarmed(&mut self, now: Nanos) -> Option<Change> {
         // Closed => Open, or Watching where nothing is enforced.

@@ -42,6 +42,10 @@ pub enum EventKind {
     },
     /// Enough of the set take calls again. Said of no endpoint.
     PanicOver,
+    /// Probes find it well while calls fail (grey failure): calls are believed.
+    Grey,
+    /// Its probes fail while calls go well: calls are believed.
+    ProbesDisagree,
     /// There is enough evidence against it, and it is not acted on.
     Held(Hold),
     /// Where the fault is, as far as the calls tell; said again when more of them have made it surer, or another.
@@ -69,6 +73,8 @@ impl fmt::Display for EventKind {
                 write!(f, "panic: only {usable} of {known} endpoints take calls")
             }
             Self::PanicOver => f.write_str("panic is over"),
+            Self::Grey => f.write_str("grey failure: probes find it well while calls fail"),
+            Self::ProbesDisagree => f.write_str("probes fail while calls go well"),
             Self::Diagnosed(verdict) => verdict.fmt(f),
             Self::Held(Hold::Ourselves) => f.write_str("looks ill, but we were asleep"),
             Self::Held(Hold::Route) => {

@@ -24,10 +24,12 @@ mod body_error;
 mod classify;
 mod guarded_body;
 mod http;
+mod probe;
 mod refuse;
 mod resend;
 
 pub use self::http::{BoxedHttp, Http};
 pub use body_error::BodyError;
 pub use guarded_body::GuardedBody;
+pub use probe::HttpProbe;
 pub use resend::Replayable;

@@ -40,6 +40,7 @@ mod host;
 mod labelled;
 mod plain;
 mod policy;
+mod probe;
 mod timer;
 
 pub use builder::ServiceBuilderExt;
@@ -48,12 +49,12 @@ pub use buttress_core::{
     Attempt, BreakerPolicy, Budget, Cause, Causes, Clock, Counts, Decisions, Describe, Destination,
     EjectionPolicy, Endpoint, Enforce, Episode, Event, EventKind, Events, EwmaPolicy, Explanation,
     FaultKind, Health, HealthPolicy, Hold, InvalidEndpoint, Labels, Nanos, Outcome, Panic,
-    PeersPolicy, PhiPolicy, Place, PolicyError, Protocol, RatePolicy, Ratio, Recent, Redundancy,
-    Refusal, Registry, Reliability, Resend, Rhythm, SlowPolicy, Snapshot, State, Suspect, Tally,
-    Traffic, Verdict, Vitals, Window,
+    PeersPolicy, PhiPolicy, Place, PolicyError, ProbePolicy, Protocol, RatePolicy, Ratio, Recent,
+    Redundancy, Refusal, Registry, Reliability, Resend, Rhythm, SlowPolicy, Snapshot, State,
+    Suspect, Tally, Traffic, Verdict, Vitals, Window,
 };
 #[cfg(feature = "http")]
-pub use buttress_http::{BodyError, BoxedHttp, GuardedBody, Http, Replayable};
+pub use buttress_http::{BodyError, BoxedHttp, GuardedBody, Http, HttpProbe, Replayable};
 pub use clock::CLOCK;
 pub use dispatch::{
     Connect, Dispatch, DispatchFuture, DispatchLayer, EndpointSets, Fixed, Never, RetryLayer, fixed,
@@ -62,3 +63,6 @@ pub use guard::{BreakerLayer, Guard, GuardFuture, GuardLayer, HealthLayer, Stats
 pub use labelled::Labelled;
 pub use plain::{Fault, Foreign, Idempotent, Plain};
 pub use policy::Policy;
+#[cfg(feature = "probe-tcp")]
+pub use probe::TcpProbe;
+pub use probe::{Asked, Probe, ServiceProbe};

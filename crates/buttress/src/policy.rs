@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use buttress_core::{
     BreakerPolicy, EjectionPolicy, Enforce, Explanation, HealthPolicy, Parts, PeersPolicy,
-    PolicyError, Ratio, Redundancy, Rules, Traffic, print_duration,
+    PolicyError, ProbePolicy, Ratio, Redundancy, Rules, Traffic, print_duration,
 };
 
 /// The longest time a policy may name: one day.
@@ -26,6 +26,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// | `ejection` | half of a priority, one always stays | how many endpoints of a set may be out at once |
 /// | `enforce` | on | whether alarms are acted on, or only noted down |
 /// | `breaker` | 0.5 s, doubling to 5 s; 3 good probes | how long to leave it alone, and how it comes back |
+/// | `probe` | every 2 s, at once on suspicion | how endpoints are probed, where a probe is given |
 ///
 /// # Examples
 ///
@@ -74,6 +75,7 @@ pub struct Policy {
     ejection: EjectionPolicy,
     enforce: Enforce,
     breaker: BreakerPolicy,
+    probe: ProbePolicy,
 }
 
 impl Policy {
@@ -93,6 +95,7 @@ impl Policy {
             ejection: EjectionPolicy::new(),
             enforce: Enforce::ON,
             breaker: BreakerPolicy::new(),
+            probe: ProbePolicy::new(),
         }
     }
 
@@ -180,6 +183,13 @@ impl Policy {
         self
     }
 
+    /// Sets how endpoints are probed, where a probe is given.
+    #[must_use]
+    pub const fn probe(mut self, probe: ProbePolicy) -> Self {
+        self.probe = probe;
+        self
+    }
+
     /// Can it be? Layers ask this themselves, and so does every file that is read.
     ///
     /// # Errors
@@ -207,6 +217,7 @@ impl Policy {
             ));
         }
         self.redundancy.check()?;
+        self.probe.check()?;
         self.extra_load.check("extra_load")?;
         self.rules(Parts::default()).check()
     }
@@ -239,6 +250,10 @@ impl Policy {
             breaker: self.breaker,
             parts,
         }
+    }
+
+    pub(crate) const fn probes(&self) -> ProbePolicy {
+        self.probe
     }
 
     pub(crate) const fn asks_again(&self) -> Redundancy {

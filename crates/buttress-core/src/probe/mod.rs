@@ -7,6 +7,8 @@ mod schedule;
 pub use policy::ProbePolicy;
 pub use rota::Rota;
 
+use crate::{Cause, Outcome};
+
 /// What the probes of one endpoint found, when that changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Edge {
@@ -14,4 +16,14 @@ pub enum Edge {
     Up,
     /// It does not: enough bad probes in a row.
     Down,
+}
+
+/// What a probe that tells no more than well or not has found.
+impl<E> From<Result<(), E>> for Outcome {
+    fn from(answer: Result<(), E>) -> Self {
+        match answer {
+            Ok(()) => Self::Success,
+            Err(_) => Self::Failure(Cause::Error),
+        }
+    }
 }

@@ -138,6 +138,11 @@ impl Counters {
         self.read(SUCCESS) + self.read(CALLER_FAULT)
     }
 
+    /// Calls that began.
+    pub(crate) fn begun(&self) -> u64 {
+        self.read(STARTED)
+    }
+
     /// Calls that failed.
     pub(crate) fn failures(&self) -> u64 {
         (FAILURE..SLOTS).map(|slot| self.read(slot)).sum()

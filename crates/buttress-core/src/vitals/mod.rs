@@ -3,6 +3,7 @@
 mod callers;
 mod host;
 mod lane;
+mod probed;
 mod signs;
 mod state;
 mod word;
@@ -12,7 +13,7 @@ pub(crate) use lane::{Lane, Lanes};
 pub(crate) use state::State as VitalState;
 
 use crate::{
-    Attempt, Clock, Destination, Labels, Nanos, Outcome, Permit, Refusal, Snapshot, State,
+    Attempt, Clock, Destination, Edge, Labels, Nanos, Outcome, Permit, Refusal, Snapshot, State,
     sync::{Arc, Weak},
 };
 
@@ -77,6 +78,25 @@ impl Vitals {
             now,
             outcome,
         );
+    }
+
+    /// A probe sent at `sent` came back with `outcome`, or was given up; `edge` if that has changed what its probes say.
+    ///
+    /// Probes and calls feed one record. Where they disagree, calls win.
+    pub fn probed(&self, sent: Nanos, now: Nanos, outcome: Outcome, edge: Option<Edge>) {
+        self.0.state.probed(sent, now, outcome, edge);
+    }
+
+    /// Is there evidence against it?
+    #[must_use]
+    pub fn is_suspect(&self) -> bool {
+        !self.0.state.is_well()
+    }
+
+    /// How many calls were permitted so far.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.0.state.calls()
     }
 
     /// Might a call be admitted at some `now`? One load; [`permit`](Self::permit) decides.

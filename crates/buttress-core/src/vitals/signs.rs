@@ -247,6 +247,16 @@ impl Signs {
         }
     }
 
+    /// The next call may find out now whether it is well.
+    pub(super) const fn hasten(&mut self, now: Nanos) {
+        self.breaker.hasten(now);
+    }
+
+    /// A probe was lost to `cause`.
+    pub(super) const fn lost_probe(&mut self, cause: Cause) {
+        self.lost(self.breaker.generation(), cause);
+    }
+
     pub(super) fn retarget(&mut self, bank: Bank) {
         self.detector.retarget(bank);
     }

@@ -4,12 +4,13 @@ use std::{sync::OnceLock, time::Duration};
 
 use super::{
     lane::{Shard, Shards},
+    probed::Found,
     signs::Signs,
     word::Word,
 };
 use crate::{
-    Cause, Counts, Endpoint, Event, EventKind, Hold, Labels, Nanos, Outcome, Permit, Refusal, Sign,
-    Snapshot, Tally, Verdict,
+    Cause, Counts, Endpoint, Event, EventKind, FaultKind, Hold, Labels, Nanos, Outcome, Permit,
+    Refusal, Sign, Snapshot, Tally, Verdict,
     destination::{Census, Shared},
     health::{Alarm, Bank},
     locate::{Call, Ending, Record},
@@ -53,6 +54,7 @@ pub(crate) struct State {
     late_answer: [AtomicU64; 2],
     /// What the last alarm was about.
     verdict: Mutex<Option<Arc<Verdict>>>,
+    pub(super) found: Found,
     /// Calls that were evidence for their age.
     late: AtomicU64,
     asked: Mutex<Asked>,
@@ -75,6 +77,7 @@ impl State {
             born: now,
             late_answer: [AtomicU64::new(0), AtomicU64::new(0)],
             verdict: Mutex::default(),
+            found: Found::new(),
             late: AtomicU64::new(0),
             asked: Mutex::default(),
             signs: Mutex::new(signs),
@@ -152,7 +155,7 @@ impl State {
         }
         let word = self.word();
         if outcome.sign() == Sign::Good && (found || fact == Outcome::Late) {
-            self.answered_late(&permit, now);
+            self.answers_late(permit.started, now.since(permit.started));
         }
         if outcome.sign() == Sign::Good
             && (found || fact != outcome || permit.generation != word.generation())
@@ -176,15 +179,12 @@ impl State {
         self.destination.observe(now);
     }
 
-    /// A call was answered though it was too old: what is slow is not dead.
-    fn answered_late(&self, permit: &Permit, now: Nanos) {
+    /// What was asked at `asked` was answered, though too late: what is slow is not dead.
+    pub(super) fn answers_late(&self, asked: Nanos, after: Duration) {
         let [started, took] = &self.late_answer;
         // Relaxed: two words that may belong to two calls, both of them late.
-        took.store(
-            now.since(permit.started).as_nanos() as u64,
-            Ordering::Relaxed,
-        );
-        started.store(permit.started.as_u64(), Ordering::Relaxed);
+        took.store(after.as_nanos() as u64, Ordering::Relaxed);
+        started.store(asked.as_u64(), Ordering::Relaxed);
     }
 
     /// How long a late call took that began at `since` or after and was answered.
@@ -194,9 +194,9 @@ impl State {
             .then(|| Duration::from_nanos(took.load(Ordering::Relaxed)))
     }
 
-    /// Do its probes find it well?
-    pub(crate) const fn probes_well(&self) -> bool {
-        false
+    /// Do its probes find it well, and as fast as usual?
+    pub(crate) fn probes_well(&self) -> bool {
+        self.found.well()
     }
 
     pub(crate) const fn born(&self) -> Nanos {
@@ -206,6 +206,11 @@ impl State {
     /// An alarm is about this.
     pub(crate) fn judged(&self, verdict: Option<Verdict>) {
         *lock(&self.verdict) = verdict.map(Arc::new);
+    }
+
+    /// All calls that began.
+    pub(super) fn calls(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.counters.begun()).sum()
     }
 
     /// All calls that ended, and those of them that failed.
@@ -311,16 +316,6 @@ impl State {
     /// Calls of the time since this was last asked, as far as they were counted by [`census_since`](Self::census_since).
     pub(crate) fn sweep(&self) -> Tally {
         std::mem::take(&mut lock(&self.asked).sweep)
-    }
-
-    /// Its peers say that it has been ill since `since`.
-    pub(crate) fn nominate(&self, since: Nanos, now: Nanos) {
-        if !self.word().flows() {
-            return;
-        }
-        let rule = |alarm: &Alarm| self.destination.rule(self, alarm, now);
-        let change = self.update(|signs| signs.accuse(Alarm { since }, now, rule));
-        self.tell(now, change);
     }
 
     /// So much evidence is enough from now on.
@@ -458,7 +453,7 @@ impl State {
     }
 
     /// Calls that ended as a sign of health.
-    fn good(&self) -> u64 {
+    pub(super) fn good(&self) -> u64 {
         let good: u64 = self.shards.iter().map(|shard| shard.counters.good()).sum();
         good.saturating_sub(self.discounted.load(Ordering::Relaxed))
     }
@@ -468,7 +463,7 @@ impl State {
         Word::from_bits(self.word.load(Ordering::Acquire))
     }
 
-    fn update<T>(&self, change: impl FnOnce(&mut Signs) -> T) -> T {
+    pub(super) fn update<T>(&self, change: impl FnOnce(&mut Signs) -> T) -> T {
         let mut signs = lock(&self.signs);
         let result = change(&mut signs);
         // Release, and under the lock: words are published in the order of the changes they stand for.
@@ -485,7 +480,7 @@ impl State {
         }
     }
 
-    fn tell(&self, at: Nanos, change: Option<EventKind>) {
+    pub(super) fn tell(&self, at: Nanos, change: Option<EventKind>) {
         let Some(kind) = change else { return };
         let raised = matches!(kind, EventKind::Opened { .. } | EventKind::Held(_));
         if kind == EventKind::Held(Hold::CommonCause)
@@ -509,11 +504,20 @@ impl State {
 
     /// Looks again at what the fault is, where that is not sure and it lasts: meanwhile its peers were called.
     pub(crate) fn look_again(&self, now: Nanos) {
+        let unsure = |verdict: &Arc<Verdict>| {
+            now.since(verdict.since) <= LOOK_AGAIN && verdict.probability < SURE
+        };
+        if lock(&self.verdict).as_ref().is_some_and(unsure) {
+            self.reconsider(now);
+        }
+    }
+
+    /// Says again what the fault is, if more is known of it than before.
+    pub(super) fn reconsider(&self, now: Nanos) {
         let Some(known) = lock(&self.verdict).clone() else {
             return;
         };
-        let over = now.since(known.since) > LOOK_AGAIN || self.state() == crate::State::Closed;
-        if over || known.probability >= SURE {
+        if self.state() == crate::State::Closed {
             return;
         }
         let Some(verdict) = self
@@ -523,7 +527,8 @@ impl State {
             return;
         };
         let surer = verdict.probability > known.probability + 0.05;
-        if surer || (verdict.place != known.place && verdict.localised()) {
+        let other = verdict.place != known.place || verdict.kind != known.kind;
+        if surer || (other && verdict.localised()) {
             let verdict = Arc::new(verdict);
             *lock(&self.verdict) = Some(Arc::clone(&verdict));
             self.diagnosed(Some(verdict), now);
@@ -532,8 +537,12 @@ impl State {
 
     fn diagnosed(&self, verdict: Option<Arc<Verdict>>, at: Nanos) {
         if let Some(verdict) = verdict {
+            let grey = verdict.kind == FaultKind::Grey;
             lock(&self.signs).diagnosed(&verdict);
             self.say(at, EventKind::Diagnosed(verdict));
+            if grey {
+                self.say(at, EventKind::Grey);
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use buttress_core::{Endpoint, Parts, PolicyError, Registry, Vitals};
 use tower_layer::Layer;
 
 use super::{Dispatch, EndpointSets, Plan, source::Source};
-use crate::{host, policy::Policy};
+use crate::{host, policy::Policy, probe::Probe};
 
 /// How to reach an endpoint: any `Fn(&Endpoint) -> S`.
 pub trait Connect: Send + Sync + 'static {
@@ -57,6 +57,13 @@ impl<P> DispatchLayer<P> {
         sets: impl EndpointSets,
     ) -> Result<Self, PolicyError> {
         Self::within(name, protocol, policy, sets, &host::registry())
+    }
+
+    /// Asks the endpoints between calls whether they are well; see [`Dispatch::probed`].
+    #[must_use]
+    pub fn probed(self, probe: impl Probe) -> Self {
+        self.plan.source.probe(self.plan.probe, probe);
+        self
     }
 
     pub(crate) fn within(

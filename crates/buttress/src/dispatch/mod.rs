@@ -11,14 +11,17 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use buttress_core::{Budget, Describe, Endpoint, Protocol, Redundancy, Resend};
+use buttress_core::{Budget, Describe, Endpoint, ProbePolicy, Protocol, Redundancy, Resend};
 use tower_service::Service;
 
 pub use future::DispatchFuture;
 pub use layer::{Connect, DispatchLayer, RetryLayer};
 pub use sets::{EndpointSets, Fixed, Never, fixed};
 
-use crate::policy::{Limits, Policy};
+use crate::{
+    policy::{Limits, Policy},
+    probe::Probe,
+};
 use members::{Connections, Members};
 use source::Source;
 
@@ -40,6 +43,7 @@ struct Plan {
     source: Arc<Source>,
     budget: Budget,
     redundancy: Redundancy,
+    probe: ProbePolicy,
     limits: Limits,
 }
 
@@ -49,6 +53,7 @@ impl Plan {
             source: Arc::new(source),
             budget: Budget::new(policy.extra()),
             redundancy: policy.asks_again(),
+            probe: policy.probes(),
             limits: policy.limits(),
         }
     }
@@ -68,6 +73,38 @@ impl<S: Clone, P> Dispatch<S, P> {
             connections,
             members,
         }
+    }
+}
+
+impl<S, P> Dispatch<S, P> {
+    /// Asks the endpoints between calls whether they are well, as the policy's `probe` says.
+    ///
+    /// Probes and calls feed one record, and where they disagree calls win. One task does it, until the last service is
+    /// dropped; it begins at once within a tokio runtime, elsewhere with the first call. A second probe takes the place of
+    /// the first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use buttress::{Buttress, Endpoint, Idempotent, Plain, Policy, fixed};
+    /// use tower::{BoxError, service_fn};
+    ///
+    /// let buttress = Buttress::new().policy("db", Policy::new());
+    /// let replicas = fixed(["10.0.0.1:5432", "10.0.0.2:5432"])?;
+    /// let connect = |_: &Endpoint| service_fn(|query: &'static str| async move { Ok::<_, BoxError>(query) });
+    /// let db = buttress
+    ///     .dispatch("db", Idempotent(Plain), replicas, connect)?
+    ///     .probed(|endpoint: &Endpoint| {
+    ///         let address = endpoint.address().to_owned();
+    ///         async move { if address.is_empty() { Err("nowhere") } else { Ok(()) } }
+    ///     });
+    /// # let _ = db;
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    #[must_use]
+    pub fn probed(self, probe: impl Probe) -> Self {
+        self.plan.source.probe(self.plan.probe, probe);
+        self
     }
 }
 

@@ -12,12 +12,15 @@ use std::{
     time::Duration,
 };
 
-use buttress_core::{Destination, Endpoint, Panic, Vitals};
+use buttress_core::{Destination, Endpoint, Panic, ProbePolicy, Vitals};
 use futures_core::Stream;
-use tokio::task::AbortHandle;
+use tokio::{runtime::Handle, task::AbortHandle};
 
 use super::EndpointSets;
-use crate::timer::Timer;
+use crate::{
+    probe::{self, Probe, Probing, Targets},
+    timer::Timer,
+};
 
 /// How long the first set is waited for before calls are refused instead.
 const FIRST_SET: Duration = Duration::from_secs(10);
@@ -42,14 +45,25 @@ pub(super) struct Source {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     nodes: Arc<[Node]>,
     unread: Option<Sets>,
+    /// How endpoints are to be probed, until a runtime is there to do it in.
+    unasked: Option<(ProbePolicy, Arc<dyn Probe>)>,
+    probing: Option<Probing>,
     reader: Option<AbortHandle>,
     waiting: Vec<Waker>,
     /// The last set was empty, and nobody has repeated it yet.
     doubted: bool,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State")
+            .field("nodes", &self.nodes)
+            .finish_non_exhaustive()
+    }
 }
 
 type Problem = Box<dyn Error + Send + Sync>;
@@ -104,12 +118,30 @@ impl Source {
         (self.version(), Arc::clone(&state.nodes))
     }
 
+    /// Probes the endpoints from now on, or from the first call on where no runtime is yet.
+    pub(super) fn probe(self: &Arc<Self>, policy: ProbePolicy, probe: impl Probe) {
+        self.lock().unasked = Some((policy, Arc::new(probe)));
+        self.start_probing();
+    }
+
+    fn start_probing(self: &Arc<Self>) {
+        if Handle::try_current().is_err() {
+            return;
+        }
+        let unasked = self.lock().unasked.take();
+        if let Some((policy, how)) = unasked {
+            let probing = probe::probe(self, policy, how);
+            self.lock().probing = Some(probing);
+        }
+    }
+
     pub(super) fn panic(&self) -> Option<Panic> {
         self.destination.panic()
     }
 
     /// Ready once there is a set, or none came in time.
     pub(super) fn poll_first(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.start_probing();
         let unread = self.lock().unread.take();
         if let Some(sets) = unread {
             self.start(sets, cx);
@@ -203,6 +235,20 @@ impl Source {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Targets for Source {
+    type Target = Vitals;
+
+    fn version(&self) -> u64 {
+        self.version()
+    }
+
+    fn targets(&self) -> Vec<(Endpoint, Vitals)> {
+        let (_, nodes) = self.nodes();
+        let pair = |node: &Node| (node.endpoint.clone(), node.vitals.clone());
+        nodes.iter().map(pair).collect()
     }
 }
 
