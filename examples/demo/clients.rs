@@ -7,7 +7,8 @@ use std::{
 };
 
 use buttress::{
-    BreakerPolicy, Buttress, Dispatch, Endpoint, Http, Policy, Ratio, Redundancy, fixed,
+    BreakerPolicy, Buttress, Dispatch, Endpoint, Http, HttpProbe, Policy, Ratio, Redundancy,
+    Traffic, fixed,
 };
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Uri, uri::Authority};
@@ -44,9 +45,19 @@ pub(crate) fn policy() -> Policy {
 pub(crate) fn policy_says() -> String {
     format!(
         "deadline {DEADLINE:?}, attempt {ATTEMPT:?}, {} more attempts elsewhere, {EXTRA_PERCENT} % extra load,\n            \
-         breaker open for {OPEN_FOR:?} up to {UP_TO:?}",
+         breaker open for {OPEN_FOR:?} up to {UP_TO:?}, GET /healthz between calls",
         ATTEMPTS - 1
     )
+}
+
+/// What follows from it, at `rate` calls a second to all three.
+pub(crate) fn policy_means(rate: f64) -> String {
+    let replicas = crate::fleet::NAMES.len() as u32;
+    let traffic = Traffic {
+        calls_per_second: rate / f64::from(replicas),
+        endpoints: replicas,
+    };
+    policy().explain(traffic).to_string()
 }
 
 pub(crate) fn naked_says() -> String {
@@ -119,9 +130,12 @@ impl Clients {
         let client = hyper();
         let endpoints = fixed(addresses.iter().map(String::as_str))?;
         let connect = move |endpoint: &Endpoint| Replica::new(client.clone(), endpoint.address());
+        let health = HttpProbe::get("/healthz")?.over(connect.clone());
         Ok(Self {
             naked,
-            buttressed: buttress.dispatch(POLICY, Http, endpoints, connect)?,
+            buttressed: buttress
+                .dispatch(POLICY, Http, endpoints, connect)?
+                .probed(health),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use buttress::Nanos;
+use buttress::{FaultKind, Nanos};
 
 use crate::{Fallible, fleet::Replica};
 
@@ -42,6 +42,16 @@ impl Fault {
             Self::Slow => "it takes ten times as long",
             Self::Half => "half of its answers are 500",
             Self::Refused => "its listener and connections close; the process lives",
+        }
+    }
+
+    /// The sorts of fault that it is, to one client: a replica whose health page is fine while calls fail is grey.
+    pub(crate) const fn kinds(self) -> &'static [FaultKind] {
+        match self {
+            Self::Killed | Self::Refused => &[FaultKind::Crash],
+            Self::Frozen => &[FaultKind::Hang],
+            Self::Slow => &[FaultKind::Slow],
+            Self::Half => &[FaultKind::Grey],
         }
     }
 

@@ -95,7 +95,7 @@ async fn interrupted() -> Fallible<()> {
     Ok(())
 }
 
-/// The whole run. Did the buttressed client do better under every fault?
+/// The whole run. Did the buttressed client do better under every fault, and say rightly what it was?
 async fn story(options: &Options) -> Fallible<bool> {
     let mut json = options.json.as_deref().map(created).transpose()?;
     let mut fleet = Fleet::start()?;
@@ -147,7 +147,7 @@ async fn story(options: &Options) -> Fallible<bool> {
         writeln!(file, "{:#}", report.json())
             .map_err(|error| format!("the figures were not written: {error}"))?;
     }
-    Ok(report.better())
+    Ok(report.better() && report.right())
 }
 
 /// Made before the run: where nothing can be written is known at once, not a minute later.
@@ -189,6 +189,10 @@ fn introduce(options: &Options, fleet: &Fleet) {
         clients::naked_says()
     ));
     say(format_args!("buttressed  {}", clients::policy_says()));
+    say(format_args!(
+        "which means {}",
+        clients::policy_means(options.rate as f64)
+    ));
     say(format_args!(
         "traffic     {} calls/s through each, for {} s; latency counts from when a call was due\n",
         options.rate,

@@ -84,7 +84,9 @@ fn serve(port: Option<u16>) -> Fallible<(Option<Runtime>, u16)> {
     let listener = runtime.block_on(listen(port))?;
     let port = listener.local_addr()?.port();
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let router = Router::new().route("/work", get(work));
+    let router = Router::new()
+        .route("/work", get(work))
+        .route("/healthz", get(healthz));
     runtime.spawn(async { axum::serve(listener, router).await });
     Ok((Some(runtime), port))
 }
@@ -103,12 +105,23 @@ async fn listen(port: Option<u16>) -> Fallible<TcpListener> {
     Err(last.unwrap_or_default().into())
 }
 
+/// A shallow check, as they are: it takes as long as work does, and knows nothing of failing calls.
+async fn healthz() -> &'static str {
+    busy().await;
+    "well\n"
+}
+
 async fn work() -> (StatusCode, &'static str) {
-    let mood = MOOD.load(Ordering::Relaxed);
-    let time = Duration::from_micros(fastrand::u64(15_000..25_000));
-    tokio::time::sleep(if mood == SLOW { 10 * time } else { time }).await;
-    if mood == HALF && fastrand::bool() {
+    if busy().await == HALF && fastrand::bool() {
         return (StatusCode::INTERNAL_SERVER_ERROR, "failed\n");
     }
     (StatusCode::OK, "done\n")
+}
+
+/// Takes its time, and tells the mood.
+async fn busy() -> u8 {
+    let mood = MOOD.load(Ordering::Relaxed);
+    let time = Duration::from_micros(fastrand::u64(15_000..25_000));
+    tokio::time::sleep(if mood == SLOW { 10 * time } else { time }).await;
+    mood
 }

@@ -1,8 +1,8 @@
 //! What came of it: a table for people, JSON for programs, and a verdict.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use buttress::{Event, EventKind, Nanos, Snapshot};
+use buttress::{Event, EventKind, FaultKind, Nanos, Place, Snapshot, Verdict};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -23,6 +23,10 @@ struct FaultRow {
     buttressed: Figures,
     detected: Option<Duration>,
     restored: Option<Duration>,
+    /// What was said of it last, while it lasted.
+    verdict: Option<Arc<Verdict>>,
+    address: String,
+    expected: &'static [FaultKind],
 }
 
 /// What one client's calls in one slot came to.
@@ -66,6 +70,14 @@ impl Report {
                         .find(within)
                         .map(|event| event.at.since(from))
                 };
+                let said = events
+                    .iter()
+                    .filter(is_it)
+                    .filter(|event| (struck.from..struck.to).contains(&event.at));
+                let verdict = said.rev().find_map(|event| match &event.kind {
+                    EventKind::Diagnosed(verdict) => Some(Arc::clone(verdict)),
+                    _ => None,
+                });
                 let naked = Figures::of(Client::Naked, slot, samples);
                 let buttressed = Figures::of(Client::Buttressed, slot, samples);
                 let extra = sent.saturating_sub(buttressed.latencies.len() as u64);
@@ -79,6 +91,9 @@ impl Report {
                     },
                     detected: first(struck.from, |kind| matches!(kind, EventKind::Opened { .. })),
                     restored: first(struck.to, |kind| matches!(kind, EventKind::Closed)),
+                    verdict,
+                    address: addresses[slot.replica].clone(),
+                    expected: slot.fault.kinds(),
                 }
             });
         let replicas = NAMES.iter().zip(addresses).filter_map(|(name, address)| {
@@ -94,6 +109,11 @@ impl Report {
             faults: faults.collect(),
             replicas: replicas.collect(),
         }
+    }
+
+    /// Was every fault named as what it was, and where it was?
+    pub(crate) fn right(&self) -> bool {
+        self.faults.iter().all(FaultRow::right)
     }
 
     /// Did the buttressed client do better under every fault?
@@ -127,8 +147,18 @@ impl FaultRow {
                 && buttressed.at(0.99) < naked.at(0.99)
     }
 
+    /// Was the right replica named, with the right sort of fault?
+    fn right(&self) -> bool {
+        self.verdict.as_ref().is_some_and(|verdict| {
+            matches!(&verdict.place, Place::Endpoint(name) if **name == *self.address)
+                && self.expected.contains(&verdict.kind)
+        })
+    }
+
     fn json(&self) -> Value {
         json!({
+            "verdict": self.verdict.as_ref().map(|verdict| verdict.to_string()),
+            "verdict_right": self.right(),
             "naked": self.naked.json(),
             "buttressed": self.buttressed.json(),
             "detected_ms": self.detected.map(millis),
@@ -225,6 +255,14 @@ impl fmt::Display for Report {
                 "", row.buttressed
             )?;
         }
+        for row in &self.faults {
+            let right = if row.right() { "right" } else { "WRONG" };
+            let said = row
+                .verdict
+                .as_ref()
+                .map_or_else(|| "nothing".to_owned(), |verdict| verdict.to_string());
+            writeln!(f, "\n{:<7}  {right}: {said}", row.name)?;
+        }
         writeln!(
             f,
             "\nlatencies in ms, from when a call was due; detected after the fault began, restored after it ended\n"
@@ -243,7 +281,14 @@ impl fmt::Display for Report {
             .map(|row| row.name)
             .collect();
         match worse.as_slice() {
-            [] => write!(f, "\nThe buttressed client did better under every fault."),
+            [] if self.right() => write!(
+                f,
+                "\nThe buttressed client did better under every fault, and said rightly what it was."
+            ),
+            [] => write!(
+                f,
+                "\nThe buttressed client did better under every fault, and was wrong about some."
+            ),
             worse => write!(
                 f,
                 "\nThe buttressed client did NOT do better under: {}.",

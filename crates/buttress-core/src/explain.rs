@@ -182,7 +182,7 @@ impl fmt::Display for Explanation {
         if let Some(failures) = self.failures_in_a_row {
             write!(f, "trips after {failures} failures in a row")?;
         }
-        for delay in self.delays.iter().rev().skip(1) {
+        for delay in self.delays.iter().rev().filter(|delay| delay.failing < 1.0) {
             write!(
                 f,
                 ", about {:.0} calls at {:.0} %",
@@ -193,7 +193,7 @@ impl fmt::Display for Explanation {
         if let Some(time) = self.time_between_false_alarms {
             write!(
                 f,
-                "; one false alarm in {} at {calls_per_second} calls/s to each of {endpoints} if {} % fail",
+                "; one false alarm in {} at {calls_per_second:.0} calls/s to each of {endpoints} if {} % fail",
                 days(time),
                 self.tolerable * 100.0,
             )?;
@@ -201,7 +201,8 @@ impl fmt::Display for Explanation {
         if let (Some(late), Some(hang)) = (self.late_after, self.hang_noticed_in) {
             write!(
                 f,
-                "; a call is late after {late:.0?} until healthy ones are known better, so that a frozen server is noticed in about {hang:.1?} and then sooner"
+                "; until it has learned better, a call is late after {late:.0?} and a frozen server is noticed in about {:.2} s",
+                hang.as_secs_f64()
             )?;
         }
         match self.ejected_at_most {
@@ -240,7 +241,7 @@ mod tests {
             "trips after 6 failures in a row",
             "calls at 50 %",
             "one false alarm in",
-            "late after 50ms",
+            "a call is late after 50ms",
             "at most 1 of 3 ejected",
         ] {
             assert!(text.contains(part), "{part}: {text}");

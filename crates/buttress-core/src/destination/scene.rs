@@ -163,7 +163,7 @@ impl<'a> Scene<'a> {
                 evidence.slowdown =
                     Some(evidence.slowdown.map_or(factor, |other| other.max(factor)));
             }
-            evidence.probes_well |= witness.state.probes_well();
+            evidence.probes_well |= witness.state.probes_well_since(self.since);
             evidence.released = evidence.released.or(self.released(witness.state));
         }
         evidence

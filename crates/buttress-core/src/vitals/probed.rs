@@ -10,31 +10,39 @@ use crate::{
 /// What the last probes found.
 #[derive(Debug)]
 pub(super) struct Found {
-    word: AtomicU64,
+    /// When the last probe was sent, if it found it well and as fast as usual; zero otherwise.
+    well_at: AtomicU64,
+    /// When the last such probe was sent that a failed call came after.
+    contradicted: AtomicU64,
     /// When the first of the bad probes in a row was sent; zero if the last one was good.
     ill_since: AtomicU64,
     /// Calls that had gone well by then.
     good_then: AtomicU64,
 }
 
-const NOTHING: u64 = 0;
-const WELL: u64 = 1;
-const SLOW: u64 = 2;
-const ILL: u64 = 3;
-
 impl Found {
     pub(super) fn new() -> Self {
         Self {
-            word: AtomicU64::new(NOTHING),
+            well_at: AtomicU64::new(0),
+            contradicted: AtomicU64::new(0),
             ill_since: AtomicU64::new(0),
             good_then: AtomicU64::new(0),
         }
     }
 
-    /// Did the last probe find it well, and as fast as usual?
-    pub(super) fn well(&self) -> bool {
+    /// A call begun at `started` has failed.
+    pub(super) fn failed(&self, started: Nanos) {
         // Relaxed, here and below: one prober writes; whoever reads a moment too early reads the last result.
-        self.word.load(Ordering::Relaxed) == WELL
+        let well_at = self.well_at.load(Ordering::Relaxed);
+        if well_at > 0 && started.as_u64() >= well_at {
+            self.contradicted.store(well_at, Ordering::Relaxed);
+        }
+    }
+
+    /// Is it well by its probes, and did a call fail all the same after one of them, sent at `since` or later?
+    pub(super) fn contradicted_since(&self, since: Nanos) -> bool {
+        let contradicted = self.contradicted.load(Ordering::Relaxed);
+        self.well_at.load(Ordering::Relaxed) > 0 && contradicted >= since.as_u64().max(1)
     }
 }
 
@@ -43,29 +51,27 @@ impl State {
     pub(super) fn probed(&self, sent: Nanos, now: Nanos, outcome: Outcome, edge: Option<Edge>) {
         let took = now.since(sent);
         let slow = took >= self.destination.norm.age();
-        let found = match outcome.sign() {
-            Sign::Silent => return,
-            Sign::Good if slow => SLOW,
-            Sign::Good => WELL,
-            Sign::Bad => ILL,
-        };
-        self.found.word.store(found, Ordering::Relaxed);
-        if found == ILL {
-            if self.found.ill_since.load(Ordering::Relaxed) == 0 {
-                self.found
-                    .ill_since
-                    .store(sent.as_u64().max(1), Ordering::Relaxed);
-                self.found.good_then.store(self.good(), Ordering::Relaxed);
-            }
-        } else {
-            self.found.ill_since.store(0, Ordering::Relaxed);
-            if found == SLOW {
-                self.answers_late(sent, took);
-            }
+        let (well, found) = (outcome.sign() == Sign::Good, &self.found);
+        if outcome.sign() == Sign::Silent {
+            return;
+        }
+        let well_at = if well && !slow { sent.as_u64() } else { 0 };
+        found.well_at.store(well_at, Ordering::Relaxed);
+        // One that was lost before: what answers late now was stuck, and is coming back.
+        if well && slow && found.ill_since.load(Ordering::Relaxed) == 0 {
+            self.answers_late(sent, took);
+        }
+        if well {
+            found.ill_since.store(0, Ordering::Relaxed);
+        } else if found.ill_since.load(Ordering::Relaxed) == 0 {
+            found
+                .ill_since
+                .store(sent.as_u64().max(1), Ordering::Relaxed);
+            found.good_then.store(self.good(), Ordering::Relaxed);
         }
         match edge {
             Some(Edge::Down) => self.found_ill(now, outcome),
-            Some(Edge::Up) => self.found_well(now),
+            Some(Edge::Up) => return self.found_well(now),
             None => {}
         }
         self.reconsider(now);

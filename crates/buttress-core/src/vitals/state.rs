@@ -173,6 +173,9 @@ impl State {
         if word.unmoved_by(fact.sign(), &permit) {
             return;
         }
+        if fact.sign() == Sign::Bad {
+            self.found.failed(permit.started);
+        }
         let rule = |alarm: &Alarm| self.destination.rule(self, alarm, now);
         let change = self.update(|signs| signs.take(&permit, now, fact, self.good(), rule));
         self.tell(now, change);
@@ -194,9 +197,9 @@ impl State {
             .then(|| Duration::from_nanos(took.load(Ordering::Relaxed)))
     }
 
-    /// Do its probes find it well, and as fast as usual?
-    pub(crate) fn probes_well(&self) -> bool {
-        self.found.well()
+    /// Do probes since `since` find it well, while calls fail?
+    pub(crate) fn probes_well_since(&self, since: Nanos) -> bool {
+        self.found.contradicted_since(since)
     }
 
     pub(crate) const fn born(&self) -> Nanos {
@@ -491,10 +494,14 @@ impl State {
         if kind == EventKind::Closed {
             self.left();
         }
+        let again = matches!(kind, EventKind::Reopened { .. });
         let counts = matches!(kind, EventKind::Opened { .. } | EventKind::Closed);
         self.say(at, kind);
         if counts && self.endpoint.is_some() {
             self.destination.look_for_panic(at);
+        }
+        if again {
+            self.reconsider(at);
         }
         if raised {
             let verdict = lock(&self.verdict).clone();
