@@ -108,3 +108,6 @@ impl State {
         self.tell(now, change);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;
