@@ -132,6 +132,8 @@ impl Source {
         if let Some((policy, how)) = unasked {
             let probing = probe::probe(self, policy, how);
             self.lock().probing = Some(probing);
+            // Whom to probe must be known before anybody calls.
+            self.open(&mut Context::from_waker(Waker::noop()));
         }
     }
 
@@ -142,10 +144,7 @@ impl Source {
     /// Ready once there is a set, or none came in time.
     pub(super) fn poll_first(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.start_probing();
-        let unread = self.lock().unread.take();
-        if let Some(sets) = unread {
-            self.start(sets, cx);
-        }
+        self.open(cx);
         let mut state = self.lock();
         if self.version() > 0 {
             return Poll::Ready(());
@@ -158,6 +157,14 @@ impl Source {
             state.waiting.push(cx.waker().clone());
         }
         Poll::Pending
+    }
+
+    /// Begins to read the sets, unless that was done.
+    fn open(self: &Arc<Self>, cx: &mut Context<'_>) {
+        let unread = self.lock().unread.take();
+        if let Some(sets) = unread {
+            self.start(sets, cx);
+        }
     }
 
     /// Takes what is there at once; leaves the rest, if there is any, to a task.
