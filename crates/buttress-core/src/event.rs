@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, fmt, time::Duration};
 
 use crate::{
-    Hold, Nanos, Verdict,
+    Hold, Nanos, Ratio, Verdict,
     sync::{Arc, Mutex, lock},
 };
 
@@ -46,6 +46,14 @@ pub enum EventKind {
     Grey,
     /// Its probes fail while calls go well: calls are believed.
     ProbesDisagree,
+    /// The whole set fails more often than is tolerable: while it does, no endpoint's fault is told from it. Said of no
+    /// endpoint.
+    Intolerable {
+        /// The share of calls that fail.
+        failing: Ratio,
+        /// What to declare as tolerable, if this is how it is to be.
+        declare: Ratio,
+    },
     /// There is enough evidence against it, and it is not acted on.
     Held(Hold),
     /// Where the fault is, as far as the calls tell; said again when more of them have made it surer, or another.
@@ -72,6 +80,12 @@ impl fmt::Display for EventKind {
             Self::Panic { usable, known } => {
                 write!(f, "panic: only {usable} of {known} endpoints take calls")
             }
+            Self::Intolerable { failing, declare } => write!(
+                f,
+                "{:.1} % of all calls fail, more than is tolerable; if that is usual, declare tolerable = {}",
+                failing.as_f64() * 100.0,
+                declare.as_f64()
+            ),
             Self::PanicOver => f.write_str("panic is over"),
             Self::Grey => f.write_str("grey failure: probes find it well while calls fail"),
             Self::ProbesDisagree => f.write_str("probes fail while calls go well"),

@@ -44,8 +44,9 @@ pub(crate) struct Learn {
     fresh: Box<[u32]>,
     census: Weighted,
     fresh_census: Census,
-    /// Calls to all members, whatever their health, and seconds, weighted.
+    /// Calls to all members, whatever their health, those of them that failed, and seconds, weighted.
     calls: f64,
+    failures: f64,
     seconds: f64,
 }
 
@@ -62,6 +63,8 @@ pub(crate) struct Learned {
     pub(crate) base: Option<f64>,
     /// The share of calls that are late while all is well.
     pub(crate) late: f64,
+    /// The share of all calls that fail, well or not, once there were enough to tell.
+    pub(crate) failing: Option<f64>,
     /// Calls a second to all together, once it is known.
     pub(crate) rate: Option<f64>,
 }
@@ -109,6 +112,7 @@ impl Learn {
             census: Weighted::default(),
             fresh_census: Census::default(),
             calls: 0.0,
+            failures: 0.0,
             seconds: 0.0,
         }
     }
@@ -129,7 +133,7 @@ impl Learn {
         self.next = now.after(PERIOD);
         self.last = now;
         self.believe();
-        let mut calls = 0;
+        let (mut calls, mut failures) = (0, 0);
         self.turn = if self.turn < members.len() {
             self.turn
         } else {
@@ -140,6 +144,7 @@ impl Learn {
         for member in turn {
             let (well, census) = (member.is_well(), member.census_since());
             calls += census.calls;
+            failures += census.failures;
             member.drain_latencies(|bucket, count| {
                 if well {
                     self.fresh[bucket] = self.fresh[bucket].saturating_add(count);
@@ -153,6 +158,7 @@ impl Learn {
             // The rate of about the last half minute.
             let left = (-passed / 30.0).exp();
             self.calls = self.calls * left + calls as f64;
+            self.failures = self.failures * left + failures as f64;
             self.seconds = self.seconds * left + passed;
         }
         // One that was set in a time that is yet to come was set by a clock that was set back.
@@ -190,6 +196,8 @@ impl Learn {
             // Jeffreys' estimate: half a failure before the first call.
             base: (calls > 0.0).then(|| (failures + 0.5) / (calls + 1.0)),
             late: if calls > ENOUGH { late / calls } else { 0.0 },
+            failing: (self.seconds >= RATE_KNOWN && self.calls >= 100.0)
+                .then(|| self.failures / self.calls),
             rate: (self.seconds >= RATE_KNOWN).then(|| self.calls / self.seconds),
         }
     }

@@ -15,7 +15,8 @@ use std::{
 };
 
 use crate::{
-    Endpoint, Event, EventKind, HealthPolicy, Host, Nanos, Registry, Rules, Tally, Verdict, Vitals,
+    Endpoint, Event, EventKind, HealthPolicy, Host, Nanos, Ratio, Registry, Rules, Tally, Verdict,
+    Vitals,
     health::Bank,
     sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, Weak, lock},
     vitals::VitalState,
@@ -29,6 +30,9 @@ pub(crate) use norm::Norm;
 pub use panic::Panic;
 use scene::Scene;
 use vigilance::Vigilance;
+
+/// A rate is suggested once an hour.
+const SUGGEST_AGAIN: Duration = Duration::from_secs(3600);
 
 /// A common cause that has not been seen for so long is over.
 const COMMON_CAUSE_OVER: Duration = Duration::from_secs(10);
@@ -53,6 +57,8 @@ pub(crate) struct Shared {
     /// Made for the first call that has a label.
     names: OnceLock<Names>,
     members: Mutex<Vec<Weak<VitalState>>>,
+    /// When a rate to declare was last suggested; zero for never.
+    suggested: AtomicU64,
     /// Was it in panic when last looked at?
     panicking: AtomicBool,
     /// When a common cause was last seen; zero for never.
@@ -103,6 +109,9 @@ impl Shared {
         }
         if let Some(median) = learned.median {
             self.norm.set_median(median);
+        }
+        if let Some(failing) = learned.failing {
+            self.suggest(failing, now);
         }
         if let Some(base) = learned.base {
             self.norm.set_base(base);
@@ -159,6 +168,26 @@ impl Shared {
         });
     }
 
+    /// Where a whole set lives above the tolerable rate, nobody is ejected for it, and nothing is detected either: says
+    /// which rate to declare.
+    fn suggest(&self, failing: f64, now: Nanos) {
+        let common = self.common_cause.load(Ordering::Relaxed);
+        let lasts = common > 0 && now.since(Nanos::new(common)) <= COMMON_CAUSE_OVER;
+        let tolerable = self.rules.tolerable.as_f64();
+        // Above a half it is an outage, and no rate to live with.
+        if !lasts || failing <= tolerable || failing > 0.5 {
+            return;
+        }
+        let last = self.suggested.load(Ordering::Relaxed);
+        if last == 0 || now.since(Nanos::new(last)) > SUGGEST_AGAIN {
+            self.suggested.store(now.as_u64().max(1), Ordering::Relaxed);
+            // Half as much again, in tenths of a per cent: at the rate itself every other hour would be an alarm.
+            let declare = Ratio::new(((failing * 1_500.0).ceil() / 1_000.0).min(0.5));
+            let failing = Ratio::new(failing);
+            self.say(now, EventKind::Intolerable { failing, declare });
+        }
+    }
+
     /// Compares its endpoints, and accuses those that stand out.
     fn compare(&self, members: &[Arc<VitalState>], late: f64, now: Nanos) {
         let tallies: Vec<Tally> = members.iter().map(|member| member.sweep()).collect();
@@ -190,6 +219,7 @@ impl Destination {
             hasher: RandomState::new(),
             names: OnceLock::new(),
             members: Mutex::default(),
+            suggested: AtomicU64::new(0),
             panicking: AtomicBool::new(false),
             common_cause: AtomicU64::new(0),
             out: Mutex::default(),

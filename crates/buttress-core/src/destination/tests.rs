@@ -227,3 +227,18 @@ fn what_an_ill_endpoint_takes_is_not_the_norm() {
 fn named(address: &str) -> Endpoint {
     Endpoint::new(address).unwrap_or_else(|error| unreachable!("{error}"))
 }
+
+#[test]
+fn a_hundred_thousand_endpoints_come_and_go_without_a_trace() {
+    let destination = destination();
+    let address = named("passing:1");
+    for n in 0..100_000 {
+        let vitals = destination.endpoint(address.clone());
+        if n % 1_000 == 0 {
+            (0..5).for_each(|_| call(&vitals, n, n, Outcome::Failure(Cause::Error)));
+        }
+    }
+    assert!(lock(&destination.0.members).capacity() < 1_000);
+    assert!(lock(&destination.0.out).is_empty());
+    assert!(destination.registry().snapshot(at(0)).is_empty());
+}

@@ -2,8 +2,8 @@ use std::{sync::Arc, time::Duration};
 
 use super::*;
 use crate::{
-    Cause, Clock, Destination, EjectionPolicy, Endpoint, EventKind, Events, HealthPolicy, Host,
-    Outcome, Panic, Ratio, Registry, Rules, State, Vitals,
+    Cause, Clock, Destination, EjectionPolicy, Endpoint, EventKind, Events, FaultKind,
+    HealthPolicy, Host, Labels, Outcome, Panic, Place, Ratio, Registry, Rules, State, Vitals,
 };
 
 const FAILED: Outcome = Outcome::Failure(Cause::Error);
@@ -239,4 +239,70 @@ fn a_set_with_too_few_left_is_in_panic_says_so_and_says_when_it_is_over() {
     (0..40).for_each(|step| call(&set[0], 2_000 + 100 * step, Outcome::Success));
     assert_eq!(destination.panic(), None);
     assert_eq!(panics().len(), 2);
+}
+
+#[test]
+fn a_set_that_lives_above_the_tolerable_rate_is_told_which_rate_to_declare() {
+    let (destination, set) = set_under(&Rules::default(), &[0, 0, 0]);
+    // Every twentieth call fails, everywhere.
+    for millis in (0..120_000).step_by(10) {
+        for (index, endpoint) in set.iter().enumerate() {
+            let failing = (millis / 10 + index as u64 * 7) % 20 == 0;
+            call(
+                endpoint,
+                millis,
+                if failing { FAILED } else { Outcome::Success },
+            );
+        }
+        let _ = destination.tick(at(millis + 5));
+    }
+    assert_eq!(states(&set), [State::Closed; 3]);
+    let told = destination.registry().events().since(0).events;
+    let declared: Vec<f64> = told
+        .iter()
+        .filter_map(|event| match event.kind {
+            EventKind::Intolerable { declare, .. } => Some(declare.as_f64()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(declared.len(), 1, "{told:?}");
+    assert!((0.07..0.08).contains(&declared[0]), "{declared:?}");
+}
+
+#[test]
+fn a_route_that_fails_wherever_it_is_called_ejects_nobody() {
+    let (_, set) = set_under(&Rules::default(), &[0, 0, 0]);
+    let routes = ["/a", "/b", "/c", "/d"];
+    for n in 0..3_000_u64 {
+        let (route, now) = (routes[(n / 3 % 4) as usize], at(n));
+        let vitals = &set[(n % 3) as usize];
+        let Ok(mut permit) = vitals.permit(now) else {
+            unreachable!("nobody is out")
+        };
+        vitals.label(&mut permit, Labels::none().route(route).method("GET"));
+        let ill = n > 1_000 && route == "/b";
+        vitals.record(permit, now, if ill { FAILED } else { Outcome::Success });
+    }
+    assert_eq!(states(&set), [State::Closed; 3]);
+    assert!(held(&set).contains(&Hold::Route), "{:?}", held(&set));
+    let verdict = set[0].destination().diagnose(at(1_001), at(3_000));
+    let text = verdict
+        .map(|verdict| verdict.to_string())
+        .unwrap_or_default();
+    assert!(text.starts_with("route /b is failing"), "{text}");
+}
+
+#[test]
+fn an_outage_is_kept_with_its_verdict() {
+    let (_, set) = set(&[0, 0]);
+    for millis in 0..10 {
+        call(&set[0], millis, Outcome::Failure(Cause::Connect));
+        call(&set[1], millis, Outcome::Success);
+    }
+    let verdict = set[0].snapshot(at(20)).episodes.remove(0).verdict;
+    let verdict = verdict.map(|verdict| (verdict.place.clone(), verdict.kind));
+    assert_eq!(
+        verdict,
+        Some((Place::Endpoint("10.0.0.1:80".into()), FaultKind::Crash))
+    );
 }
