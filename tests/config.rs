@@ -162,7 +162,7 @@ fn a_file_that_cannot_be_names_the_field_and_what_would_do() {
             ["treshold", "threshold"],
         ),
         (
-            "breaker = { open_for = \"10s\" }",
+            "breaker = { open_for = \"10s\", up_to = \"5s\" }",
             ["breaker.up_to", "breaker.open_for"],
         ),
         (

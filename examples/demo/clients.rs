@@ -7,8 +7,8 @@ use std::{
 };
 
 use buttress::{
-    BreakerPolicy, Buttress, Dispatch, Endpoint, Http, HttpProbe, Policy, Ratio, Redundancy,
-    Traffic, fixed,
+    BreakerPolicy, Buttress, Dispatch, Endpoint, Http, HttpProbe, Policy, RampPolicy, Ratio,
+    Redundancy, Traffic, fixed,
 };
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Uri, uri::Authority};
@@ -32,6 +32,11 @@ const ATTEMPTS: u32 = 3;
 const EXTRA_PERCENT: u32 = 20;
 const OPEN_FOR: Duration = Duration::from_millis(300);
 const UP_TO: Duration = Duration::from_secs(1);
+/// As short as the outages here: from a fifth to all in a second and a half.
+const RAMP: RampPolicy = RampPolicy {
+    from: Ratio::new(0.2),
+    factor: 2.0,
+};
 
 pub(crate) fn policy() -> Policy {
     Policy::new()
@@ -39,7 +44,12 @@ pub(crate) fn policy() -> Policy {
         .attempt_timeout(ATTEMPT)
         .redundancy(Redundancy::failover(ATTEMPTS))
         .extra_load(Ratio::percent(EXTRA_PERCENT))
-        .breaker(BreakerPolicy::new().open_for(OPEN_FOR).up_to(UP_TO))
+        .breaker(
+            BreakerPolicy::new()
+                .open_for(OPEN_FOR)
+                .up_to(UP_TO)
+                .ramp(RAMP),
+        )
 }
 
 pub(crate) fn policy_says() -> String {

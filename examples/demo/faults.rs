@@ -51,7 +51,7 @@ impl Fault {
             Self::Killed | Self::Refused => &[FaultKind::Crash],
             Self::Frozen => &[FaultKind::Hang],
             Self::Slow => &[FaultKind::Slow],
-            Self::Half => &[FaultKind::Grey],
+            Self::Half => &[FaultKind::Grey, FaultKind::Errors],
         }
     }
 
@@ -107,7 +107,7 @@ impl Slot {
                     replica,
                     begins,
                     strikes: begins.after(slot / 8),
-                    heals: begins.after(slot * 11 / 16),
+                    heals: begins.after(slot * 9 / 16),
                     ends: begin.after(slot * (number + 1)),
                 }
             })

@@ -67,6 +67,8 @@ pub enum EventKind {
     Probing,
     /// The first good probe of a recovery.
     FirstGood,
+    /// It has passed its test: calls come back by degrees.
+    Ramping,
     /// Well again: calls flow.
     Closed,
 }
@@ -102,6 +104,7 @@ impl fmt::Display for EventKind {
             Self::Reopened { wait } => write!(f, "probe failed, stopped for {wait:.1?} more"),
             Self::Probing => f.write_str("probing"),
             Self::FirstGood => f.write_str("first good probe"),
+            Self::Ramping => f.write_str("passed its test, calls come back by degrees"),
             Self::Closed => f.write_str("restored"),
         }
     }

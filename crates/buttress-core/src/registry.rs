@@ -20,6 +20,8 @@ pub struct Snapshot {
     pub suspicion: Option<f64>,
     /// What the breaker does with calls.
     pub state: State,
+    /// The share of its calls that it gets, 0 to 1.
+    pub share: f64,
     /// How many attempts ended how.
     pub counts: Counts,
     /// What became of its alarms.

@@ -49,9 +49,9 @@ pub use buttress_core::{
     Attempt, BreakerPolicy, Budget, Cause, Causes, Clock, Counts, Decisions, Describe, Destination,
     EjectionPolicy, Endpoint, Enforce, Episode, Event, EventKind, Events, EwmaPolicy, Explanation,
     FaultKind, Health, HealthPolicy, Hold, InvalidEndpoint, Labels, Nanos, Outcome, Panic,
-    PeersPolicy, PhiPolicy, Place, PolicyError, ProbePolicy, Protocol, RatePolicy, Ratio, Recent,
-    Redundancy, Refusal, Registry, Reliability, Resend, Rhythm, SlowPolicy, Snapshot, State,
-    Suspect, Tally, Traffic, Verdict, Vitals, Window,
+    PeersPolicy, PhiPolicy, Place, PolicyError, ProbePolicy, Protocol, RampPolicy, RatePolicy,
+    Ratio, Recent, Redundancy, Refusal, Registry, Reliability, Resend, Rhythm, SlowPolicy,
+    Snapshot, State, Suspect, Tally, Traffic, Verdict, Vitals, Window,
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{BodyError, BoxedHttp, GuardedBody, Http, HttpProbe, Replayable};

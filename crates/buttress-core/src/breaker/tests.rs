@@ -18,7 +18,7 @@ fn at(seconds: f64) -> Nanos {
 
 /// A breaker that was tripped at zero, and the time of its first probe.
 fn tripped() -> (Breaker, Nanos) {
-    let mut breaker = Breaker::new(policy(), Enforce::ON, 7);
+    let mut breaker = Breaker::new(policy(), Enforce::ON, true, 7);
     let permit = breaker.permit(Nanos::ZERO).0.unwrap();
     let Some(Change::Opened(wait)) = breaker.follow(permit, Nanos::ZERO, Sign::Bad, true) else {
         unreachable!("an alarm opens")
@@ -73,7 +73,7 @@ fn a_failed_probe_opens_for_longer_up_to_the_cap() {
 
 #[test]
 fn a_result_from_before_the_trip_decides_nothing() {
-    let mut breaker = Breaker::new(policy(), Enforce::ON, 7);
+    let mut breaker = Breaker::new(policy(), Enforce::ON, true, 7);
     let stale: Vec<Permit> = (0..10)
         .map(|_| breaker.permit(Nanos::ZERO).0.unwrap())
         .collect();
@@ -146,7 +146,7 @@ fn undecided_probes_return_their_permit_but_keep_their_distance() {
 
 #[test]
 fn without_enforcement_it_refuses_nothing_and_still_sees_recovery() {
-    let mut breaker = Breaker::new(policy(), Enforce::OFF, 7);
+    let mut breaker = Breaker::new(policy(), Enforce::OFF, true, 7);
     let permit = breaker.permit(Nanos::ZERO).0.unwrap();
     assert!(
         breaker
@@ -197,7 +197,7 @@ fn op() -> impl Strategy<Value = Op> {
 proptest! {
     #[test]
     fn never_two_live_probes_and_never_wedged(ops in prop::collection::vec(op(), 0..200), seed: u64) {
-        let mut breaker = Breaker::new(policy(), Enforce::ON, seed);
+        let mut breaker = Breaker::new(policy(), Enforce::ON, true, seed);
         let mut now = Nanos::ZERO;
         let mut running: Vec<Permit> = Vec::new();
         for op in ops {
@@ -227,8 +227,172 @@ proptest! {
         // Whatever happened, silence of a lease and of the longest wait always leads to a probe or to flow.
         now = now.after(policy().lease);
         if breaker.permit(now).0.is_err() {
-            now = now.after(2 * policy().up_to);
+            now = now.after(2 * policy().longest(true));
             prop_assert!(breaker.permit(now).0.is_ok());
+        }
+    }
+}
+
+/// In a set, with the defaults, tripped at zero; and the time of its first probe.
+fn tripped_in_a_set() -> (Breaker, Nanos) {
+    let mut breaker = Breaker::new(BreakerPolicy::new(), Enforce::ON, false, 7);
+    let permit = breaker.permit(Nanos::ZERO).0.unwrap();
+    let Some(Change::Opened(wait)) = breaker.follow(permit, Nanos::ZERO, Sign::Bad, true) else {
+        unreachable!("an alarm opens")
+    };
+    (breaker, Nanos::ZERO.after(wait))
+}
+
+/// One call that ends at once.
+fn call(breaker: &mut Breaker, now: Nanos, sign: Sign) -> Option<Change> {
+    let permit = breaker.permit(now).0.unwrap();
+    breaker.follow(permit, now, sign, false)
+}
+
+#[test]
+fn it_comes_back_by_a_test_and_then_by_degrees() {
+    let (mut breaker, mut now) = tripped_in_a_set();
+    assert_eq!(call(&mut breaker, now, Sign::Good), Some(Change::FirstGood));
+    (0..5).for_each(|_| assert_eq!(call(&mut breaker, now, Sign::Good), None));
+    assert_eq!(call(&mut breaker, now, Sign::Good), Some(Change::Ramping));
+    assert_eq!((breaker.state(), breaker.flows()), (State::Ramping, false));
+    let mut last = breaker.share();
+    assert!((last - 0.05).abs() < 1e-9);
+    for _ in 0..13 {
+        now = now.after(Duration::from_millis(500));
+        assert_eq!(call(&mut breaker, now, Sign::Good), None);
+        assert!(breaker.share() > last);
+        last = breaker.share();
+    }
+    now = now.after(Duration::from_millis(500));
+    assert_eq!(call(&mut breaker, now, Sign::Good), Some(Change::Closed));
+    assert!(breaker.flows() && (breaker.share() - 1.0).abs() < 1e-12);
+}
+
+#[test]
+fn one_bad_probe_is_no_answer_and_two_open_it_again() {
+    let (mut breaker, now) = tripped_in_a_set();
+    assert_eq!(call(&mut breaker, now, Sign::Bad), None);
+    assert_eq!(breaker.state(), State::HalfOpen);
+    let apart = breaker.permit(now).0.unwrap_err();
+    assert!(!apart.is_zero(), "the next keeps its distance");
+    assert!(matches!(
+        call(&mut breaker, now.after(apart), Sign::Bad),
+        Some(Change::Opened(_))
+    ));
+}
+
+#[test]
+fn clearly_ill_on_the_way_back_opens_it_again_for_longer() {
+    let (mut breaker, now) = tripped_in_a_set();
+    (0..7).for_each(|_| _ = call(&mut breaker, now, Sign::Good));
+    assert_eq!(breaker.state(), State::Ramping);
+    assert_eq!(call(&mut breaker, now, Sign::Bad), None);
+    assert_eq!(call(&mut breaker, now, Sign::Bad), None);
+    let Some(Change::Opened(wait)) = call(&mut breaker, now, Sign::Bad) else {
+        unreachable!("three of three failed")
+    };
+    // Twice the first wait, give or take half.
+    assert!((0.5..1.5).contains(&wait.as_secs_f64()), "{wait:?}");
+}
+
+#[test]
+fn a_result_from_before_the_ramp_moves_nothing() {
+    let (mut breaker, now) = tripped_in_a_set();
+    let stale = breaker.permit(now).0.unwrap();
+    breaker.follow(stale, now, Sign::Good, false);
+    (0..6).for_each(|_| _ = call(&mut breaker, now, Sign::Good));
+    let before = breaker.share();
+    for _ in 0..10 {
+        assert_eq!(breaker.follow(stale, now, Sign::Bad, false), None);
+    }
+    assert_eq!((breaker.state(), breaker.share()), (State::Ramping, before));
+}
+
+#[test]
+fn alone_it_refuses_the_rest_and_says_when_to_come_back() {
+    let mut breaker = Breaker::new(BreakerPolicy::new(), Enforce::ON, true, 7);
+    let permit = breaker.permit(Nanos::ZERO).0.unwrap();
+    breaker.follow(permit, Nanos::ZERO, Sign::Bad, true);
+    let now = breaker.due();
+    (0..7).for_each(|_| _ = call(&mut breaker, now, Sign::Good));
+    let asked = (0..10_000).map(|_| breaker.permit(now).0);
+    let refused: Vec<Duration> = asked.filter_map(Result::err).collect();
+    let share = 1.0 - refused.len() as f64 / 10_000.0;
+    assert!((0.18..0.22).contains(&share), "{share}");
+    assert!(
+        refused
+            .iter()
+            .all(|wait| *wait == Duration::from_millis(500))
+    );
+}
+
+#[test]
+fn a_newcomer_warms_up_and_a_first_member_does_not() {
+    let mut breaker = Breaker::new(BreakerPolicy::new(), Enforce::ON, false, 7);
+    assert!((breaker.share() - 1.0).abs() < 1e-12);
+    breaker.join(Nanos::ZERO);
+    assert_eq!(breaker.state(), State::Ramping);
+    let mut classic = Breaker::new(policy(), Enforce::ON, false, 7);
+    classic.join(Nanos::ZERO);
+    assert_eq!(
+        classic.state(),
+        State::Closed,
+        "the classic way knows no ramp"
+    );
+}
+
+#[test]
+fn a_ramp_that_cannot_be_is_named() {
+    let ramp = |from, factor| RampPolicy {
+        from: crate::Ratio::new(from),
+        factor,
+    };
+    for (bad, field) in [
+        (ramp(0.0, 1.25), "breaker.ramp.from"),
+        (ramp(1.5, 1.25), "breaker.ramp.from"),
+        (ramp(f64::NAN, 1.25), "breaker.ramp.from"),
+        (ramp(0.05, 1.0), "breaker.ramp.factor"),
+        (ramp(0.05, f64::INFINITY), "breaker.ramp.factor"),
+    ] {
+        let error = BreakerPolicy::new().ramp(bad).check().unwrap_err();
+        assert_eq!(error.field(), field);
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_on_the_way_back_it_can_always_be_asked_again(
+        ops in prop::collection::vec(op(), 0..300), seed: u64, alone: bool,
+    ) {
+        let policy = BreakerPolicy::new();
+        let mut breaker = Breaker::new(policy, Enforce::ON, alone, seed);
+        let mut now = Nanos::ZERO;
+        let mut running: Vec<Permit> = Vec::new();
+        for op in ops {
+            match op {
+                Op::Permit => {
+                    if let (Ok(permit), _) = breaker.permit(now) {
+                        prop_assert_eq!(permit.is_probe(), breaker.state() == State::HalfOpen);
+                        running.push(permit);
+                    }
+                }
+                Op::Finish(which, sign, alarm) if !running.is_empty() => {
+                    let permit = running.swap_remove(which % running.len());
+                    let before = breaker.generation();
+                    let change = breaker.follow(permit, now, sign, alarm && sign == Sign::Bad);
+                    prop_assert!(permit.generation == before || change.is_none());
+                }
+                Op::Finish(..) => {}
+                Op::Wait(millis) => now = now.after(Duration::from_millis(millis)),
+            }
+            prop_assert!((0.0..=1.0).contains(&breaker.share()));
+        }
+        now = now.after(policy.lease);
+        if breaker.permit(now).0.is_err() {
+            now = now.after(2 * policy.longest(alone));
+            let asked = (0..1_000).any(|_| breaker.permit(now).0.is_ok());
+            prop_assert!(asked);
         }
     }
 }

@@ -73,6 +73,7 @@ impl Shared {
             return Ruling::Hold(Hold::Peers);
         }
         if self.spares(endpoint.tier()) {
+            accused.goes_out();
             Ruling::Act
         } else {
             Ruling::Hold(Hold::Cap)
@@ -80,7 +81,7 @@ impl Shared {
     }
 
     /// Takes one more of a priority out, if the set can bear it.
-    fn spares(&self, priority: u32) -> bool {
+    pub(crate) fn spares(&self, priority: u32) -> bool {
         let members = self.members();
         let in_all = members.len();
         let priorities = members.iter().filter_map(|member| member.endpoint());

@@ -236,6 +236,15 @@ impl Destination {
         self.born(Some(endpoint))
     }
 
+    /// The record of an endpoint that comes to others that were there before it: it gets its share of calls by degrees,
+    /// for it has yet to warm up.
+    #[must_use]
+    pub fn newcomer(&self, endpoint: Endpoint) -> Vitals {
+        let vitals = self.born(Some(endpoint));
+        vitals.join(self.0.host.clock.now());
+        vitals
+    }
+
     /// The record of the one service that it is.
     #[must_use]
     pub fn alone(&self) -> Vitals {

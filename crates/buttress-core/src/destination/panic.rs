@@ -29,7 +29,7 @@ impl Shared {
                 .filter(|member| member.endpoint().is_some_and(|one| one.tier() == priority));
             let known = here.clone().count();
             let usable = here
-                .filter(|member| member.state() == State::Closed)
+                .filter(|member| matches!(member.state(), State::Closed | State::Ramping))
                 .count();
             (known > 1 && self.rules.ejection.panics(known, usable))
                 .then_some(Panic { usable, known })

@@ -105,6 +105,12 @@ impl Vitals {
         self.0.state.state()
     }
 
+    /// The share of its calls that it gets: 1 while calls flow, less on its way back, 0 while it is out.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        self.0.state.share()
+    }
+
     /// From when on a call may be admitted; [`Nanos::ZERO`] while calls flow.
     #[must_use]
     pub fn due(&self) -> Nanos {
@@ -121,6 +127,10 @@ impl Vitals {
     #[must_use]
     pub fn destination(&self) -> Destination {
         Destination::of(&self.0.state.destination)
+    }
+
+    pub(crate) fn join(&self, now: Nanos) {
+        self.0.state.join(now);
     }
 
     fn clock(&self) -> Clock {

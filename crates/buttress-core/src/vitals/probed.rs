@@ -103,8 +103,7 @@ impl State {
         if self.state() != crate::State::Closed {
             return;
         }
-        let rule = |alarm: &Alarm| self.destination.rule(self, alarm, now);
-        let change = self.update(|signs| signs.accuse(Alarm { since }, now, rule));
+        let change = self.update(|signs| signs.accuse(Alarm { since }, now, self));
         self.tell(now, change);
     }
 }

@@ -16,6 +16,15 @@ use crate::{
 /// How long a ruling that nothing is to be done stands.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
+/// What the others have to say before an endpoint is acted on.
+pub(super) trait Set {
+    /// What becomes of an alarm.
+    fn rule(&self, alarm: &Alarm, now: Nanos) -> Ruling;
+
+    /// May one that was let back in go out again?
+    fn spares(&self) -> bool;
+}
+
 #[derive(Debug)]
 pub(super) struct Signs {
     detector: Detector,
@@ -39,11 +48,17 @@ enum Heard {
 }
 
 impl Signs {
-    pub(super) fn new(rules: &Rules, bank: impl FnOnce() -> Bank, now: Nanos, seed: u64) -> Self {
+    pub(super) fn new(
+        rules: &Rules,
+        bank: impl FnOnce() -> Bank,
+        alone: bool,
+        now: Nanos,
+        seed: u64,
+    ) -> Self {
         Self {
             detector: Detector::new(&rules.health, bank),
             callers: Callers::new(rules.caller_share),
-            breaker: Breaker::new(rules.breaker, rules.enforced(), seed),
+            breaker: Breaker::new(rules.breaker, rules.enforced(), alone, seed),
             ledger: rules.parts.stats.then(|| Ledger::new(now)),
             settled: 0,
             decisions: Decisions::default(),
@@ -80,7 +95,7 @@ impl Signs {
         now: Nanos,
         outcome: Outcome,
         good: u64,
-        rule: impl FnOnce(&Alarm) -> Ruling,
+        set: &impl Set,
     ) -> Option<EventKind> {
         let judged = permit.generation == self.breaker.generation() && !self.breaker.is_down();
         if judged {
@@ -97,10 +112,14 @@ impl Signs {
         let judged =
             judged && (outcome.sign() != Sign::Bad || self.callers.admits(permit.seat.caller));
         let alarm = judged.then(|| self.detector.record(&fact)).flatten();
-        let alarm = match self.hear(alarm, now, rule) {
+        let alarm = match self.hear(alarm, now, set) {
             Heard::Held(told) => return told,
             Heard::Act(alarm) => alarm,
         };
+        let current = permit.generation == self.breaker.generation();
+        if current && outcome.sign() == Sign::Bad && self.must_stay(now, set) {
+            return None;
+        }
         let change = self
             .breaker
             .follow(*permit, now, outcome.sign(), alarm.is_some())?;
@@ -114,10 +133,17 @@ impl Signs {
         started: Nanos,
         now: Nanos,
         good: u64,
-        rule: impl FnOnce(&Alarm) -> Ruling,
+        set: &impl Set,
     ) -> Option<EventKind> {
-        if self.breaker.is_down() || started < self.flowing {
+        if started < self.flowing {
             return None;
+        }
+        if self.breaker.is_down() {
+            if self.must_stay(now, set) {
+                return None;
+            }
+            let change = self.breaker.overdue(now)?;
+            return Some(self.account(change, now, None));
         }
         let fact = Fact {
             started,
@@ -126,17 +152,12 @@ impl Signs {
         };
         self.settle(good);
         let alarm = self.detector.record(&fact)?;
-        self.accuse(alarm, now, rule)
+        self.accuse(alarm, now, set)
     }
 
     /// There is enough evidence since `alarm`, though no call has ended.
-    pub(super) fn accuse(
-        &mut self,
-        alarm: Alarm,
-        now: Nanos,
-        rule: impl FnOnce(&Alarm) -> Ruling,
-    ) -> Option<EventKind> {
-        match self.hear(Some(alarm), now, rule) {
+    pub(super) fn accuse(&mut self, alarm: Alarm, now: Nanos, set: &impl Set) -> Option<EventKind> {
+        match self.hear(Some(alarm), now, set) {
             Heard::Held(told) => told,
             Heard::Act(alarm) => {
                 let change = self.breaker.alarmed(now)?;
@@ -145,20 +166,24 @@ impl Signs {
         }
     }
 
+    /// Is it on the way back, about to be opened again, and not to be spared? Then it is borne.
+    fn must_stay(&mut self, now: Nanos, set: &impl Set) -> bool {
+        let stays = self.breaker.on_the_brink() && !set.spares();
+        if stays {
+            self.breaker.stay(now);
+        }
+        stays
+    }
+
     /// Is an alarm acted on?
-    fn hear(
-        &mut self,
-        alarm: Option<Alarm>,
-        now: Nanos,
-        rule: impl FnOnce(&Alarm) -> Ruling,
-    ) -> Heard {
+    fn hear(&mut self, alarm: Option<Alarm>, now: Nanos, set: &impl Set) -> Heard {
         let Some(alarm) = alarm else {
             return Heard::Act(None);
         };
         if self.held.is_some_and(|(_, until)| now < until) {
             return Heard::Held(None);
         }
-        let Ruling::Hold(why) = rule(&alarm) else {
+        let Ruling::Hold(why) = set.rule(&alarm, now) else {
             self.held = None;
             return Heard::Act(Some(alarm));
         };
@@ -179,17 +204,12 @@ impl Signs {
     }
 
     /// A call begun at `asked` is still under way.
-    pub(super) fn waits(
-        &mut self,
-        asked: Nanos,
-        now: Nanos,
-        rule: impl FnOnce(&Alarm) -> Ruling,
-    ) -> Option<EventKind> {
+    pub(super) fn waits(&mut self, asked: Nanos, now: Nanos, set: &impl Set) -> Option<EventKind> {
         if self.breaker.is_down() {
             return None;
         }
         let alarm = self.detector.wait(asked, now)?;
-        self.accuse(alarm, now, rule)
+        self.accuse(alarm, now, set)
     }
 
     /// A call was lost to `cause`: it belongs to the outage under way, or to the next one.
@@ -221,6 +241,10 @@ impl Signs {
             }),
             (Change::Probing, _) => (EventKind::Probing, |_, _, _| ()),
             (Change::FirstGood, _) => (EventKind::FirstGood, |ledger, _, now| ledger.repaired(now)),
+            (Change::Ramping, _) => {
+                self.flowing = now;
+                (EventKind::Ramping, |_, _, _| ())
+            }
             (Change::Closed, _) => {
                 self.flowing = now;
                 (EventKind::Closed, |ledger, _, now| ledger.restored(now))
@@ -261,9 +285,9 @@ impl Signs {
         self.detector.retarget(bank);
     }
 
-    /// Is it counted among those of its set that are out?
-    pub(super) const fn is_out(&self) -> bool {
-        self.breaker.is_down()
+    /// It comes to a set that was there before it.
+    pub(super) fn join(&mut self, now: Nanos) {
+        self.breaker.join(now);
     }
 
     pub(super) fn suspicion(&mut self, now: Nanos) -> Option<f64> {
@@ -272,6 +296,10 @@ impl Signs {
 
     pub(super) const fn state(&self) -> State {
         self.breaker.state()
+    }
+
+    pub(super) const fn share(&self) -> f64 {
+        self.breaker.share()
     }
 
     pub(super) const fn due(&self) -> Nanos {
@@ -294,6 +322,7 @@ impl Signs {
         Word::new(
             self.breaker.generation(),
             self.breaker.state(),
+            self.breaker.share(),
             self.breaker.flows(),
             !self.breaker.is_down() && !self.detector.eager(),
         )

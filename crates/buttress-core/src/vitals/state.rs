@@ -5,17 +5,17 @@ use std::{sync::OnceLock, time::Duration};
 use super::{
     lane::{Shard, Shards},
     probed::Found,
-    signs::Signs,
+    signs::{Set, Signs},
     word::Word,
 };
 use crate::{
     Cause, Counts, Endpoint, Event, EventKind, FaultKind, Hold, Labels, Nanos, Outcome, Permit,
     Refusal, Sign, Snapshot, Tally, Verdict,
-    destination::{Census, Shared},
+    destination::{Census, Ruling, Shared},
     health::{Alarm, Bank},
     locate::{Call, Ending, Record},
     stats::{Counters, Latency, Note},
-    sync::{Arc, AtomicU64, Mutex, Ordering, lock},
+    sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, lock},
 };
 
 /// Nothing is under way that could grow too old.
@@ -55,6 +55,8 @@ pub(crate) struct State {
     /// What the last alarm was about.
     verdict: Mutex<Option<Arc<Verdict>>>,
     pub(super) found: Found,
+    /// Is it counted among those of its set that are out?
+    out: AtomicBool,
     /// Calls that were evidence for their age.
     late: AtomicU64,
     asked: Mutex<Asked>,
@@ -64,7 +66,8 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn new(destination: Arc<Shared>, endpoint: Option<Endpoint>, seed: u64) -> Self {
         let now = destination.host.clock.now();
-        let signs = Signs::new(&destination.rules, || destination.bank(), now, seed);
+        let alone = endpoint.is_none();
+        let signs = Signs::new(&destination.rules, || destination.bank(), alone, now, seed);
         Self {
             destination,
             endpoint,
@@ -78,6 +81,7 @@ impl State {
             late_answer: [AtomicU64::new(0), AtomicU64::new(0)],
             verdict: Mutex::default(),
             found: Found::new(),
+            out: AtomicBool::new(false),
             late: AtomicU64::new(0),
             asked: Mutex::default(),
             signs: Mutex::new(signs),
@@ -176,9 +180,11 @@ impl State {
         if fact.sign() == Sign::Bad {
             self.found.failed(permit.started);
         }
-        let rule = |alarm: &Alarm| self.destination.rule(self, alarm, now);
-        let change = self.update(|signs| signs.take(&permit, now, fact, self.good(), rule));
+        let change = self.update(|signs| signs.take(&permit, now, fact, self.good(), self));
         self.tell(now, change);
+        if permit.probe && fact.sign() == Sign::Bad {
+            self.reconsider(now);
+        }
         self.destination.observe(now);
     }
 
@@ -396,8 +402,7 @@ impl State {
     /// Silence may be evidence, while somebody waits for an answer.
     fn listen(&self, asked: Nanos, now: Nanos) {
         if self.word().flows() && !self.word().calm() {
-            let rule = |alarm: &Alarm| self.destination.rule(self, alarm, now);
-            let change = self.update(|signs| signs.waits(asked, now, rule));
+            let change = self.update(|signs| signs.waits(asked, now, self));
             self.tell(now, change);
         }
     }
@@ -408,12 +413,12 @@ impl State {
                 self.write(shard, started, note, Outcome::Late);
                 self.late.fetch_add(1, Ordering::Relaxed);
                 let word = self.word();
-                if word.flows() && word.calm() {
-                    let rule = |alarm: &Alarm| self.destination.rule(self, alarm, now);
+                let ramping = word.state() == crate::State::Ramping;
+                if ramping || (word.flows() && word.calm()) {
                     // What it waited for us before our pause ended is not held against it.
                     let started = started.max(self.destination.norm.resumed());
                     let change =
-                        self.update(|signs| signs.overdue(started, now, self.good(), rule));
+                        self.update(|signs| signs.overdue(started, now, self.good(), self));
                     self.tell(now, change);
                 }
             });
@@ -448,6 +453,7 @@ impl State {
             health: signs.health(),
             suspicion: signs.suspicion(now),
             state: signs.state(),
+            share: signs.share(),
             counts,
             decisions: signs.decisions(),
             reliability: signs.reliability(now),
@@ -476,11 +482,26 @@ impl State {
         result
     }
 
-    /// It is no longer one of those that are out.
+    /// It is one of those that are out, until it has left them.
+    pub(crate) fn goes_out(&self) {
+        self.out.store(true, Ordering::Relaxed);
+    }
+
     fn left(&self) {
-        if let Some(endpoint) = &self.endpoint {
+        // Relaxed, and swapped: it leaves once, whoever notices first.
+        if let (Some(endpoint), true) = (&self.endpoint, self.out.swap(false, Ordering::Relaxed)) {
             self.destination.back(endpoint.tier());
         }
+    }
+
+    /// It comes to a set that was there before it, and gets its share by degrees.
+    pub(crate) fn join(&self, now: Nanos) {
+        self.update(|signs| signs.join(now));
+    }
+
+    /// The share of its calls that it gets, 0 to 1.
+    pub(super) fn share(&self) -> f64 {
+        self.word().share()
     }
 
     pub(super) fn tell(&self, at: Nanos, change: Option<EventKind>) {
@@ -491,17 +512,16 @@ impl State {
         {
             return;
         }
-        if kind == EventKind::Closed {
+        if matches!(kind, EventKind::Ramping | EventKind::Closed) {
             self.left();
         }
-        let again = matches!(kind, EventKind::Reopened { .. });
-        let counts = matches!(kind, EventKind::Opened { .. } | EventKind::Closed);
+        let counts = matches!(
+            kind,
+            EventKind::Opened { .. } | EventKind::Ramping | EventKind::Closed
+        );
         self.say(at, kind);
         if counts && self.endpoint.is_some() {
             self.destination.look_for_panic(at);
-        }
-        if again {
-            self.reconsider(at);
         }
         if raised {
             let verdict = lock(&self.verdict).clone();
@@ -578,10 +598,25 @@ impl State {
     }
 }
 
+impl Set for State {
+    fn rule(&self, alarm: &Alarm, now: Nanos) -> Ruling {
+        self.destination.rule(self, alarm, now)
+    }
+
+    fn spares(&self) -> bool {
+        let Some(endpoint) = &self.endpoint else {
+            return true;
+        };
+        let spared = self.destination.spares(endpoint.tier());
+        if spared {
+            self.goes_out();
+        }
+        spared
+    }
+}
+
 impl Drop for State {
     fn drop(&mut self) {
-        if lock(&self.signs).is_out() {
-            self.left();
-        }
+        self.left();
     }
 }

@@ -11,11 +11,26 @@ impl Word {
     const FLOWS: u64 = 1 << 2;
     /// Nothing is known against it, or nothing that a good call would change at once.
     const CALM: u64 = 1 << 3;
+    /// Where the share of calls is that it gets, in eight bits.
+    const SHARE_AT: u32 = 8;
 
-    pub(super) const fn new(generation: u32, state: State, flows: bool, calm: bool) -> Self {
+    pub(super) const fn new(
+        generation: u32,
+        state: State,
+        share: f64,
+        flows: bool,
+        calm: bool,
+    ) -> Self {
         let flows = if flows { Self::FLOWS } else { 0 };
         let calm = if calm { Self::CALM } else { 0 };
-        Self((generation as u64) << 32 | calm | flows | state as u64)
+        // 0 to 1 as 0 to 255; the cast saturates.
+        let share = ((share * 255.0) as u8 as u64) << Self::SHARE_AT;
+        Self((generation as u64) << 32 | share | calm | flows | state as u64)
+    }
+
+    /// The share of its calls that it gets, 0 to 1.
+    pub(super) const fn share(self) -> f64 {
+        (self.0 >> Self::SHARE_AT) as u8 as f64 / 255.0
     }
 
     pub(super) const fn from_bits(bits: u64) -> Self {
@@ -42,7 +57,8 @@ impl Word {
         match self.0 & 3 {
             0 => State::Closed,
             1 => State::Open,
-            _ => State::HalfOpen,
+            2 => State::HalfOpen,
+            _ => State::Ramping,
         }
     }
 

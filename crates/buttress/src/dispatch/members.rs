@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use buttress_core::{Endpoint, Nanos, Vitals};
+use buttress_core::{Endpoint, Nanos, State, Vitals};
 
 use super::source::Source;
 
@@ -47,12 +47,20 @@ impl<S> Members<S> {
         let mut candidates = (0..count)
             .map(|step| (start + step) % count)
             .filter(|index| !passed(*index));
-        let flows = |index: &usize| self.all[*index].vitals.due() == Nanos::ZERO;
-        let due = |index: &usize| !flows(index) && self.all[*index].vitals.due() <= now;
+        let of = |index: &usize| &self.all[*index].vitals;
+        let due = |index: &usize| !takes_calls(of(index)) && of(index).due() <= now;
+        // Each has its own chance: one that lost the draw for this call is passed over, not the call.
+        let chance = |index: &usize| draw.wrapping_add(*index as u64).wrapping_mul(GOLDEN) >> 32;
+        let flows = |index: &usize| match of(index).state() {
+            State::Closed => true,
+            State::Ramping => (chance(index) as f64) < of(index).share() * CHANCES,
+            _ => false,
+        };
         probe
             .then(|| candidates.clone().take(LOOKS).find(due))
             .flatten()
             .or_else(|| candidates.clone().find(flows))
+            .or_else(|| candidates.clone().find(|index| takes_calls(of(index))))
             .or_else(|| candidates.find(due))
     }
 
@@ -63,6 +71,16 @@ impl<S> Members<S> {
             .map(|member| member.vitals.due().since(now))
             .min()
     }
+}
+
+/// Chances are drawn of so many.
+const CHANCES: f64 = (1_u64 << 32) as f64;
+
+/// 2⁶⁴ over the golden ratio: spreads what is next to each other (Knuth, TAOCP 6.4).
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+fn takes_calls(vitals: &Vitals) -> bool {
+    matches!(vitals.state(), State::Closed | State::Ramping)
 }
 
 /// How many members are looked at for one that wants a probe: a pick stays O(1) in large sets.

@@ -216,7 +216,11 @@ impl Source {
                         vitals: node.vitals.clone(),
                     },
                     None => Node {
-                        vitals: self.destination.endpoint(endpoint.clone()),
+                        vitals: if state.nodes.is_empty() {
+                            self.destination.endpoint(endpoint.clone())
+                        } else {
+                            self.destination.newcomer(endpoint.clone())
+                        },
                         endpoint,
                     },
                 })

@@ -149,14 +149,14 @@ fn one_that_was_out_and_is_back_or_gone_makes_room() {
     fail(&set, 0, 0);
     assert_eq!(states(&set), [State::Open, State::Closed]);
     // It recovers by its probes; then the other may go.
-    (0..40).for_each(|step| call(&set[0], 2_000 + 100 * step, Outcome::Success));
+    (0..200).for_each(|step| call(&set[0], 2_000 + 100 * step, Outcome::Success));
     assert_eq!(states(&set), [State::Closed, State::Closed]);
-    fail(&set, 1, 10_000);
+    fail(&set, 1, 30_000);
     assert_eq!(states(&set), [State::Closed, State::Open]);
     // The one that is out leaves the set for good, and another comes.
     set.truncate(1);
     set.push(destination.endpoint(named("10.0.0.9:80")));
-    fail(&set, 1, 20_000);
+    fail(&set, 1, 40_000);
     assert_eq!(states(&set), [State::Closed, State::Open]);
 }
 
@@ -187,7 +187,11 @@ fn peers_nominate_one_that_its_own_rule_is_blind_to() {
         }
         let _ = destination.tick(at(millis + 2));
     }
-    assert_eq!(states(&set), [State::Closed, State::Open, State::Closed]);
+    assert_eq!(
+        (set[0].state(), set[2].state()),
+        (State::Closed, State::Closed)
+    );
+    assert_ne!(set[1].state(), State::Closed);
     let since = set[1].snapshot(at(25_000)).episodes.remove(0);
     assert!(since.time_to_detect() <= Duration::from_secs(10));
 }
@@ -247,7 +251,7 @@ fn a_set_that_lives_above_the_tolerable_rate_is_told_which_rate_to_declare() {
     // Every twentieth call fails, everywhere.
     for millis in (0..120_000).step_by(10) {
         for (index, endpoint) in set.iter().enumerate() {
-            let failing = (millis / 10 + index as u64 * 7) % 20 == 0;
+            let failing = (millis / 10 + index as u64 * 7).is_multiple_of(20);
             call(
                 endpoint,
                 millis,

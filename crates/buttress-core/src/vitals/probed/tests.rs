@@ -85,6 +85,12 @@ fn good_probes_let_the_next_call_find_out_and_close_nothing_themselves() {
     probe(&one, 10, Outcome::Success, Some(Edge::Up));
     assert_eq!((one.state(), one.due()), (State::Open, at(20)));
     call(&one, 20, FAILED);
+    assert_eq!(
+        one.state(),
+        State::HalfOpen,
+        "one bad call is no answer yet"
+    );
+    call(&one, 10_000, FAILED);
     assert_eq!(one.state(), State::Open);
 }
 

@@ -1,0 +1,408 @@
+//! Acting: stop, probe, come back.
+//!
+//! ```text
+//!            alarm              wait over            the test is passed        the share is full
+//! Closed ───────────► Open ───────────► HalfOpen ───────────────────► Ramping ───────────────────► Closed
+//!                      ▲ ▲                  │  still ill, or a probe is lost │  clearly ill
+//!                      │ └──────────────────┘                               │
+//!                      └─────────────────────────────────────────────────────┘
+//! ```
+
+mod policy;
+mod ramp;
+mod sequential;
+
+use std::time::Duration;
+
+pub use policy::{BreakerPolicy, RampPolicy};
+
+use crate::{
+    Enforce, Nanos, Permit, Sign,
+    permit::Seat,
+    random::{Draws, unit},
+};
+use ramp::{Ramp, Turn};
+use sequential::{Answer, Sequential};
+
+/// What a breaker does with calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
+#[non_exhaustive]
+pub enum State {
+    /// Calls flow.
+    Closed,
+    /// Calls are refused.
+    Open,
+    /// Single probes go out; other calls are refused.
+    HalfOpen,
+    /// It has passed its test, and gets a growing share of its calls.
+    Ramping,
+}
+
+/// What a step of the machine did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It stopped calls for this long.
+    Opened(Duration),
+    /// It began to probe.
+    Probing,
+    /// A probe was good, not yet enough of them.
+    FirstGood,
+    /// Enough of them: calls come back by degrees.
+    Ramping,
+    /// Calls flow again.
+    Closed,
+}
+
+/// The state machine. Pure: told `now`, seeded once.
+#[derive(Debug)]
+pub(crate) struct Breaker {
+    policy: BreakerPolicy,
+    /// How many of its outages it acts on. In the others it watches recovery, and refuses nothing.
+    enforce: Enforce,
+    /// Can nobody else serve?
+    alone: bool,
+    phase: Phase,
+    /// Counts every change of phase; a result of an older one is not believed.
+    generation: u32,
+    /// The wait that the last opening drew its jittered one from.
+    wait: Duration,
+    draws: Draws,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Phase {
+    Closed,
+    Open {
+        until: Nanos,
+    },
+    HalfOpen {
+        trial: Trial,
+        lease: Option<Nanos>,
+        next: Nanos,
+    },
+    Ramping(Ramp),
+    /// Down, but not enforced: every call is a probe.
+    Watching {
+        trial: Trial,
+    },
+}
+
+/// What the probes so far have shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Trial {
+    test: Sequential,
+    /// In a row.
+    good: u32,
+}
+
+impl Breaker {
+    pub(crate) const fn new(
+        policy: BreakerPolicy,
+        enforce: Enforce,
+        alone: bool,
+        seed: u64,
+    ) -> Self {
+        Self {
+            policy,
+            enforce,
+            alone,
+            phase: Phase::Closed,
+            generation: 0,
+            wait: Duration::ZERO,
+            draws: Draws::seeded(seed),
+        }
+    }
+
+    /// It comes to a set that was there before it, and has yet to warm up.
+    pub(crate) fn join(&mut self, now: Nanos) {
+        if self.policy.close_after.is_none() && self.enforce == Enforce::ON {
+            self.enter(Phase::Ramping(Ramp::new(
+                self.policy.ramp_of(self.alone),
+                now,
+            )));
+        }
+    }
+
+    pub(crate) const fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// May calls flow without asking further?
+    pub(crate) const fn flows(&self) -> bool {
+        matches!(self.phase, Phase::Closed | Phase::Watching { .. })
+    }
+
+    /// Is it anything but plainly closed?
+    pub(crate) const fn is_down(&self) -> bool {
+        !matches!(self.phase, Phase::Closed)
+    }
+
+    pub(crate) const fn state(&self) -> State {
+        match self.phase {
+            Phase::Closed | Phase::Watching { .. } => State::Closed,
+            Phase::Open { .. } => State::Open,
+            Phase::HalfOpen { .. } => State::HalfOpen,
+            Phase::Ramping(_) => State::Ramping,
+        }
+    }
+
+    /// The share of its calls that it gets, 0 to 1.
+    pub(crate) const fn share(&self) -> f64 {
+        match &self.phase {
+            Phase::Closed | Phase::Watching { .. } => 1.0,
+            Phase::Open { .. } | Phase::HalfOpen { .. } => 0.0,
+            Phase::Ramping(ramp) => ramp.share(),
+        }
+    }
+
+    /// From when on asking for a permit may succeed.
+    pub(crate) const fn due(&self) -> Nanos {
+        match self.phase {
+            Phase::Closed | Phase::Watching { .. } | Phase::Ramping(_) => Nanos::ZERO,
+            Phase::Open { until } => until,
+            Phase::HalfOpen {
+                lease: Some(lease), ..
+            } => lease,
+            Phase::HalfOpen { next, .. } => next,
+        }
+    }
+
+    /// May a call go out now? If not, after how long to ask again.
+    pub(crate) fn permit(&mut self, now: Nanos) -> (Result<Permit, Duration>, Option<Change>) {
+        let alone = self.alone;
+        let chance = match self.phase {
+            Phase::Ramping(_) => unit(self.draws.next()),
+            _ => 0.0,
+        };
+        match &mut self.phase {
+            Phase::Closed | Phase::Watching { .. } => (Ok(self.stamp(now, false)), None),
+            Phase::Ramping(ramp) => {
+                // In a set whoever picks has drawn already: who is sent here is to be served.
+                if alone && !ramp.admits(chance) {
+                    return (Err(ramp.ends().since(now)), None);
+                }
+                (Ok(self.stamp(now, false)), None)
+            }
+            Phase::Open { until } if now < *until => (Err(until.since(now)), None),
+            // Open => HalfOpen: the wait is over, and this call is the first probe.
+            Phase::Open { .. } => {
+                self.enter(Phase::HalfOpen {
+                    trial: Trial::default(),
+                    lease: Some(now.after(self.policy.lease)),
+                    next: now,
+                });
+                (Ok(self.stamp(now, true)), Some(Change::Probing))
+            }
+            // HalfOpen => Open: the probe is lost. It cannot wedge us.
+            Phase::HalfOpen {
+                lease: Some(lease), ..
+            } if now >= *lease => {
+                let change = self.open(now);
+                (Err(self.due().since(now)), Some(change))
+            }
+            Phase::HalfOpen {
+                lease: Some(lease), ..
+            } => (Err(lease.since(now).min(self.wait)), None),
+            Phase::HalfOpen { next, .. } if now < *next => (Err(next.since(now)), None),
+            Phase::HalfOpen { lease, .. } => {
+                *lease = Some(now.after(self.policy.lease));
+                (Ok(self.stamp(now, true)), None)
+            }
+        }
+    }
+
+    /// Takes the result of a permitted call into account, `alarm` being the judge's word on it.
+    pub(crate) fn follow(
+        &mut self,
+        permit: Permit,
+        now: Nanos,
+        sign: Sign,
+        alarm: bool,
+    ) -> Option<Change> {
+        // A result of an older generation was permitted under other circumstances.
+        if permit.generation != self.generation {
+            return None;
+        }
+        match self.phase {
+            // Closed => Open, or Watching where nothing is enforced.
+            Phase::Closed if alarm => Some(self.open_anew(now)),
+            Phase::Closed | Phase::Open { .. } => None,
+            Phase::Watching { trial } => self.watch(trial, sign),
+            // HalfOpen => Open: a late answer is a failed probe, whatever it says.
+            Phase::HalfOpen {
+                lease: Some(lease), ..
+            } if now >= lease => Some(self.open(now)),
+            Phase::HalfOpen { trial, next, .. } => self.probed(trial, next, permit, now, sign),
+            Phase::Ramping(ramp) => self.ramped(ramp, now, sign),
+        }
+    }
+
+    /// A call that was let through on the way back has grown too old, or ended.
+    fn ramped(&mut self, mut ramp: Ramp, now: Nanos, sign: Sign) -> Option<Change> {
+        let turn = match sign {
+            Sign::Silent => return None,
+            Sign::Good => ramp.observe(now, true),
+            Sign::Bad => ramp.observe(now, false),
+        };
+        self.phase = Phase::Ramping(ramp);
+        match turn {
+            Turn::On => None,
+            // Ramping => Open
+            Turn::Ill => Some(self.open(now)),
+            // Ramping => Closed
+            Turn::Full => Some(self.close()),
+        }
+    }
+
+    /// Would one more failed call on the way back open it again?
+    pub(crate) const fn on_the_brink(&self) -> bool {
+        matches!(&self.phase, Phase::Ramping(ramp) if ramp.on_the_brink())
+    }
+
+    /// It would be opened again, and its set cannot spare it.
+    pub(crate) const fn stay(&mut self, now: Nanos) {
+        if let Phase::Ramping(ramp) = &mut self.phase {
+            ramp.stay(now);
+        }
+    }
+
+    /// A call under way has grown too old: on the way back that is a call that failed.
+    pub(crate) fn overdue(&mut self, now: Nanos) -> Option<Change> {
+        match self.phase {
+            Phase::Ramping(ramp) => self.ramped(ramp, now, Sign::Bad),
+            _ => None,
+        }
+    }
+
+    fn probed(
+        &mut self,
+        mut trial: Trial,
+        next: Nanos,
+        permit: Permit,
+        now: Nanos,
+        sign: Sign,
+    ) -> Option<Change> {
+        // The permit goes back undecided; the next probe keeps its distance all the same.
+        let apart = next.max(permit.started.after(self.wait));
+        if sign == Sign::Silent {
+            self.phase = Phase::HalfOpen {
+                trial,
+                lease: None,
+                next: apart,
+            };
+            return None;
+        }
+        let good = sign == Sign::Good;
+        match trial.observe(good, self.policy.close_after) {
+            // HalfOpen => Open
+            Some(Answer::Ill) => return Some(self.open(now)),
+            // HalfOpen => Closed, the classic way.
+            Some(Answer::Well) if self.policy.close_after.is_some() => return Some(self.close()),
+            // HalfOpen => Ramping
+            Some(Answer::Well) => {
+                let ramp = Ramp::new(self.policy.ramp_of(self.alone), now);
+                self.enter(Phase::Ramping(ramp));
+                return Some(Change::Ramping);
+            }
+            None => {}
+        }
+        let first = trial.good == 1;
+        self.phase = Phase::HalfOpen {
+            trial,
+            lease: None,
+            next: if good { now } else { apart },
+        };
+        (good && first).then_some(Change::FirstGood)
+    }
+
+    fn watch(&mut self, mut trial: Trial, sign: Sign) -> Option<Change> {
+        if sign == Sign::Silent {
+            return None;
+        }
+        let good = sign == Sign::Good;
+        match trial.observe(good, self.policy.close_after) {
+            // Watching => Closed
+            Some(Answer::Well) => return Some(self.close()),
+            Some(Answer::Ill) => trial = Trial::default(),
+            None => {}
+        }
+        self.phase = Phase::Watching { trial };
+        (good && trial.good == 1).then_some(Change::FirstGood)
+    }
+
+    fn close(&mut self) -> Change {
+        self.enter(Phase::Closed);
+        Change::Closed
+    }
+
+    /// Ends the wait for the next probe.
+    pub(crate) const fn hasten(&mut self, now: Nanos) {
+        if let Phase::Open { until } = &mut self.phase
+            && now.as_u64() < until.as_u64()
+        {
+            *until = now;
+        }
+    }
+
+    /// There is enough evidence, though no call has ended.
+    pub(crate) fn alarmed(&mut self, now: Nanos) -> Option<Change> {
+        // Closed => Open, or Watching where nothing is enforced.
+        matches!(self.phase, Phase::Closed).then(|| self.open_anew(now))
+    }
+
+    fn open_anew(&mut self, now: Nanos) -> Change {
+        self.wait = Duration::ZERO;
+        if self.enforce.hits(self.draws.next()) {
+            return self.open(now);
+        }
+        self.enter(Phase::Watching {
+            trial: Trial::default(),
+        });
+        Change::Opened(Duration::ZERO)
+    }
+
+    /// Opens for twice as long as the last time, give or take half of it so that many clients do not return at once.
+    fn open(&mut self, now: Nanos) -> Change {
+        let longest = self.policy.longest(self.alone);
+        self.wait = (self.wait.saturating_mul(2)).clamp(self.policy.open_for, longest);
+        let jittered = self.wait.mul_f64(0.5 + unit(self.draws.next()));
+        self.enter(Phase::Open {
+            until: now.after(jittered),
+        });
+        Change::Opened(jittered)
+    }
+
+    const fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.generation = self.generation.wrapping_add(1);
+    }
+
+    fn stamp(&self, now: Nanos, probe: bool) -> Permit {
+        Permit {
+            started: now,
+            generation: self.generation,
+            probe,
+            seat: Seat::default(),
+        }
+    }
+}
+
+impl Trial {
+    /// Takes one probe into account, by the sequential test, or the classic way: `close_after` good ones in a row.
+    fn observe(&mut self, good: bool, close_after: Option<u32>) -> Option<Answer> {
+        self.good = if good { self.good.saturating_add(1) } else { 0 };
+        match close_after {
+            None => self.test.observe(good),
+            Some(_) if !good => Some(Answer::Ill),
+            Some(enough) => (self.good >= enough).then_some(Answer::Well),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
