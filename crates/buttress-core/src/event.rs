@@ -131,7 +131,7 @@ pub struct Recent {
     pub next: u64,
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

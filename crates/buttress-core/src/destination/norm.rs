@@ -130,12 +130,62 @@ impl Norm {
         }
         if now.since(Nanos::new(expected)) > self.interval() * ASLEEP {
             self.resumed.store(now.as_u64(), Ordering::Relaxed);
-            self.expected
-                .store(now.after(self.interval()).as_u64(), Ordering::Relaxed);
+            // Only in place of what was read: who was to fire may have left meanwhile, and nobody would come after.
+            let next = now.after(self.interval()).as_u64();
+            let _ = self.expected.compare_exchange(
+                expected,
+                next,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            );
         }
     }
 }
 
 fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(NEVER)
+}
+
+#[cfg(all(test, loom))]
+mod loom {
+    use ::loom::thread::spawn;
+
+    use super::*;
+    use crate::sync::Arc;
+
+    fn norm() -> Arc<Norm> {
+        let norm = Arc::new(Norm::new(&Rules::default()));
+        norm.set_age(SELDOMEST);
+        norm
+    }
+
+    #[test]
+    fn of_those_that_find_nobody_at_work_one_takes_over() {
+        ::loom::model(|| {
+            let norm = norm();
+            let take_over = |norm: &Arc<Norm>| {
+                let norm = Arc::clone(norm);
+                spawn(move || norm.unattended() && norm.claim(Nanos::new(7)))
+            };
+            let others = [take_over(&norm), take_over(&norm)];
+            let mine = norm.unattended() && norm.claim(Nanos::new(5));
+            let theirs = others.map(|other| other.join().unwrap());
+            let attendants = theirs.iter().filter(|claimed| **claimed).count();
+            assert_eq!(attendants + usize::from(mine), 1);
+        });
+    }
+
+    #[test]
+    fn a_pause_noticed_while_the_attendant_leaves_does_not_stand_for_one() {
+        ::loom::model(|| {
+            let norm = norm();
+            assert!(norm.claim(Nanos::new(1)));
+            let noticing = Arc::clone(&norm);
+            let late = Nanos::ZERO.after(SELDOMEST * 10);
+            let other = spawn(move || noticing.notice(late));
+            norm.release();
+            other.join().unwrap();
+            assert!(norm.unattended(), "nobody is left, and nobody takes over");
+        });
+    }
 }

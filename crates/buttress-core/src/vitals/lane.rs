@@ -1,10 +1,6 @@
 //! Ways into one record that do not meet: threads on different lanes write to different lines of memory.
 
-use std::{
-    cell::Cell,
-    sync::{OnceLock, atomic::AtomicUsize},
-    thread::available_parallelism,
-};
+use std::{cell::Cell, sync::OnceLock, thread::available_parallelism};
 
 use super::state::State;
 use crate::{
@@ -12,14 +8,14 @@ use crate::{
     locate::Call,
     permit::Seat,
     stats::{Counters, Flights, Note, Recorder},
-    sync::{Arc, Ordering},
+    sync::Arc,
 };
 
 /// More would cost memory for every endpoint and gain little: neighbours on a lane are rarely on it at once.
 const MOST_LANES: usize = 16;
 
 /// Calls an endpoint keeps, all lanes together: 4 KiB. A fault of one call in five shows in some dozens.
-const RECORDED: usize = 512;
+const RECORDED: usize = if cfg!(all(test, loom)) { 4 } else { 512 };
 
 /// What the calls of one lane write: five lines of memory, made at its first call.
 #[derive(Debug)]
@@ -127,13 +123,19 @@ impl Shards {
 /// Lanes of every record: a power of two near the number of cores. Asked of the system once, for it is slow to answer.
 pub(super) fn count() -> usize {
     static COUNT: OnceLock<usize> = OnceLock::new();
+    if cfg!(all(test, loom)) {
+        return 2;
+    }
     *COUNT.get_or_init(|| {
         available_parallelism().map_or(1, |cores| cores.get().next_power_of_two().min(MOST_LANES))
     })
 }
 
 /// A small number for this thread, dealt in turn.
+#[cfg(not(all(test, loom)))]
 fn thread_number() -> usize {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local!(static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) });
     NUMBER.with(|number| {
@@ -142,4 +144,18 @@ fn thread_number() -> usize {
         }
         number.get()
     })
+}
+
+#[cfg(all(test, loom))]
+::loom::thread_local!(static NUMBER: Cell<usize> = Cell::new(0));
+
+#[cfg(all(test, loom))]
+fn thread_number() -> usize {
+    NUMBER.with(Cell::get)
+}
+
+/// Puts a thread of a model on a lane; otherwise it is on the first.
+#[cfg(all(test, loom))]
+pub(crate) fn take_lane(number: usize) {
+    NUMBER.with(|mine| mine.set(number));
 }
