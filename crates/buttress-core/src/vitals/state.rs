@@ -299,6 +299,11 @@ impl State {
         }
     }
 
+    /// Is there any call under way that may yet grow too old?
+    pub(crate) fn is_waiting(&self, now: Nanos) -> bool {
+        self.oldest(now).is_some()
+    }
+
     fn find_overdue(&self, limit: Nanos, now: Nanos) {
         for shard in self.shards.iter() {
             shard.flights.find(limit, |started, note| {
