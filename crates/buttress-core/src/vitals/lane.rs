@@ -156,6 +156,15 @@ fn thread_number() -> usize {
 
 /// Puts a thread of a model on a lane; otherwise it is on the first.
 #[cfg(all(test, loom))]
-pub(crate) fn take_lane(number: usize) {
+pub(super) fn take_lane(number: usize) {
     NUMBER.with(|mine| mine.set(number));
+}
+
+/// Makes both lanes: cells that are set once are no part of a model, and must not be set in it.
+#[cfg(all(test, loom))]
+pub(crate) fn made(vitals: super::Vitals) -> super::Vitals {
+    for lane in 0..count() {
+        vitals.0.state.shard(lane).recorder();
+    }
+    vitals
 }

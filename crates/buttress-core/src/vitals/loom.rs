@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use ::loom::thread::{JoinHandle, spawn};
 
-use super::{lane::take_lane, *};
+use super::{
+    lane::{made, take_lane},
+    *,
+};
 use crate::{BreakerPolicy, Cause, Health, HealthPolicy};
 
 const FAILED: Outcome = Outcome::Failure(Cause::Error);
@@ -30,16 +33,7 @@ fn vitals(failures: u32, parts: Parts) -> Vitals {
     };
     let destination = Destination::new("db", &rules, &Host::new(Clock(|| at(600))));
     assert_eq!(destination.tick(at(0)), None);
-    let vitals = destination.alone();
-    made(&vitals);
-    vitals
-}
-
-/// Both lanes: cells that are set once are no part of the models, and must not be set in them.
-fn made(vitals: &Vitals) {
-    for lane in 0..2 {
-        vitals.0.state.shard(lane).recorder();
-    }
+    made(destination.alone())
 }
 
 /// Down after one failure, and without ages: there is nothing to look for.

@@ -7,6 +7,8 @@ mod state;
 mod word;
 
 pub use host::{Host, Parts, Rules};
+#[cfg(all(test, loom))]
+pub(crate) use lane::made;
 pub(crate) use lane::{Lane, Lanes};
 pub(crate) use state::State as VitalState;
 
