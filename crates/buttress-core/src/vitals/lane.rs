@@ -8,7 +8,7 @@ use crate::{
     locate::Call,
     permit::Seat,
     stats::{Counters, Flights, Note, Recorder},
-    sync::Arc,
+    sync::{Arc, Ordering, fence},
 };
 
 /// More would cost memory for every endpoint and gain little: neighbours on a lane are rarely on it at once.
@@ -87,11 +87,18 @@ impl Lanes {
     /// This thread's.
     pub(super) fn mine(&self) -> &Arc<Lane> {
         // The mask holds, for the count is a power of two.
-        let number = thread_number() & (self.lanes.len() - 1);
+        self.lane(thread_number() & (self.lanes.len() - 1))
+    }
+
+    fn lane(&self, number: usize) -> &Arc<Lane> {
         self.lanes[number].get_or_init(|| {
+            let shard = Arc::clone(self.state.shard(number));
+            // SeqCst: the shard's cell is not, and without this whoever stops looking could miss a lane made meanwhile;
+            // see `State::oldest`. Once a lane.
+            fence(Ordering::SeqCst);
             Arc::new(Lane {
                 state: Arc::clone(&self.state),
-                shard: Arc::clone(self.state.shard(number)),
+                shard,
                 number: number as u8,
             })
         })
@@ -134,7 +141,7 @@ pub(super) fn count() -> usize {
 /// A small number for this thread, dealt in turn.
 #[cfg(not(all(test, loom)))]
 fn thread_number() -> usize {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local!(static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) });
@@ -164,7 +171,7 @@ pub(super) fn take_lane(number: usize) {
 #[cfg(all(test, loom))]
 pub(crate) fn made(vitals: super::Vitals) -> super::Vitals {
     for lane in 0..count() {
-        vitals.0.state.shard(lane).recorder();
+        vitals.0.lane(lane).shard.recorder();
     }
     vitals
 }

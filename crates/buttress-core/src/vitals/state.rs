@@ -14,7 +14,7 @@ use crate::{
     health::{Alarm, Bank},
     locate::{Call, Ending, Record},
     stats::{Counters, Latency, Note},
-    sync::{Arc, AtomicU64, Mutex, Ordering, lock},
+    sync::{Arc, AtomicU64, Mutex, Ordering, fence, lock},
 };
 
 /// Nothing is under way that could grow too old.
@@ -324,6 +324,9 @@ impl State {
 
     /// The start of the oldest call under way that was not found overdue.
     fn oldest(&self, now: Nanos) -> Option<Nanos> {
+        // SeqCst: between what was declared and the list of lanes, whose cells are not. Either we see a lane, or its first
+        // call, which comes after the fence of `Lanes::lane`, finds the declaration.
+        fence(Ordering::SeqCst);
         let starts = self
             .shards
             .iter()
