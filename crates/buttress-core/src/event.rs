@@ -176,7 +176,7 @@ pub struct Recent {
     pub next: u64,
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

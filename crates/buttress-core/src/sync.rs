@@ -4,18 +4,25 @@
 // outside of our models.
 #[cfg(not(all(test, loom)))]
 pub(crate) use std::sync::{
-    Mutex, MutexGuard, atomic::AtomicBool, atomic::AtomicU32, atomic::AtomicU64, atomic::Ordering,
+    Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
 };
 
 #[cfg(all(test, loom))]
 pub(crate) use loom::sync::{
-    Mutex, MutexGuard, atomic::AtomicBool, atomic::AtomicU32, atomic::AtomicU64, atomic::Ordering,
+    Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence},
 };
+#[cfg(all(test, loom))]
+pub(crate) use modelled::AtomicU64;
 
 // Always std's: loom's `Arc` has no `Weak`, and what we order, we do not order by counts of owners.
 pub(crate) use std::sync::{Arc, Weak};
 
 use std::sync::PoisonError;
+
+#[cfg(all(test, loom))]
+mod modelled;
 
 /// Locks, even after a panic: every critical section here leaves its data whole at each step.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -270,8 +270,11 @@ impl Destination {
             return Some(next);
         }
         shared.norm.release();
-        // A call that has begun to wait meanwhile took us for still at work.
-        (look(&members, now) && shared.norm.claim(next)).then_some(next)
+        // A call that has begun to wait meanwhile took us for still at work. Its place tells, for it was taken before;
+        // when to look next does not, for another thread may be about to change it. Nor do the members of before, for
+        // one may have been born.
+        let waiting = shared.members().iter().any(|member| member.is_waiting(now));
+        (waiting && shared.norm.claim(next)).then_some(next)
     }
 
     /// From which age on a call that is still under way counts as evidence; absent until it is learned, where no

@@ -1,14 +1,8 @@
 //! Short numbers for the few names that calls are labelled with.
 
-use std::{
-    fmt,
-    sync::{
-        OnceLock,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{fmt, sync::OnceLock};
 
-use crate::sync::Arc;
+use crate::sync::{Arc, AtomicUsize, Mutex, Ordering, lock};
 
 /// Names a destination tells apart. What comes later is one more: memory, and the labels of figures, stay bounded
 /// whatever a caller sends.
@@ -24,6 +18,7 @@ const OTHER: u8 = u8::MAX;
 pub(crate) struct Names {
     places: Box<[OnceLock<Arc<str>>; PLACES]>,
     known: AtomicUsize,
+    learning: Mutex<()>,
 }
 
 impl Names {
@@ -31,25 +26,19 @@ impl Names {
         Self {
             places: Box::new(std::array::from_fn(|_| OnceLock::new())),
             known: AtomicUsize::new(0),
+            learning: Mutex::default(),
         }
     }
 
-    /// The number of `name`. Takes no lock for a name that is known.
+    /// The number of `name`. Takes no lock for a name that is known, nor when nothing is to be learned any more.
     pub(crate) fn number(&self, name: &str) -> u8 {
-        let start = hash(name);
-        for step in 0..PLACES {
-            let place = start.wrapping_add(step) % PLACES;
-            let Some(known) = self.places[place].get() else {
-                match self.learn(place, name) {
-                    Some(number) => return number,
-                    None => continue,
-                }
-            };
-            if **known == *name {
-                return place as u8 + 1;
-            }
+        // Acquire, and before the search: pairs with the Release in `learn`; whoever sees it full sees every name.
+        let full = self.known.load(Ordering::Acquire) >= MOST;
+        match self.find(name) {
+            Found::Number(number) => number,
+            Found::Place(_) if !full => self.learn(name),
+            Found::Place(_) => OTHER,
         }
-        OTHER
     }
 
     /// The name of `number`.
@@ -61,23 +50,38 @@ impl Names {
         self.places.get(place)?.get().map(Arc::clone)
     }
 
-    /// Puts a name in an empty place. `None` if another name was put there meanwhile.
-    fn learn(&self, place: usize, name: &str) -> Option<u8> {
-        // Relaxed: it bounds the table, and orders nothing.
-        if self.known.fetch_add(1, Ordering::Relaxed) >= MOST {
-            self.known.fetch_sub(1, Ordering::Relaxed);
-            return Some(OTHER);
+    fn find(&self, name: &str) -> Found {
+        let start = hash(name);
+        let places = (0..PLACES).map(|step| start.wrapping_add(step) % PLACES);
+        for place in places {
+            match self.places[place].get() {
+                Some(known) if **known == *name => return Found::Number(place as u8 + 1),
+                Some(_) => {}
+                None => return Found::Place(place),
+            }
         }
-        let taken = self.places[place].set(name.into()).is_err();
-        if taken {
-            self.known.fetch_sub(1, Ordering::Relaxed);
-        }
-        (!taken
-            || self.places[place]
-                .get()
-                .is_some_and(|known| **known == *name))
-        .then_some(place as u8 + 1)
+        Found::Number(OTHER)
     }
+
+    /// One name at a time: whoever comes second with the same name finds it, even if it was the last to be told apart.
+    fn learn(&self, name: &str) -> u8 {
+        let _alone = lock(&self.learning);
+        match self.find(name) {
+            Found::Number(number) => number,
+            Found::Place(place) if self.known.load(Ordering::Relaxed) < MOST => {
+                self.places[place].get_or_init(|| name.into());
+                self.known.fetch_add(1, Ordering::Release);
+                place as u8 + 1
+            }
+            Found::Place(_) => OTHER,
+        }
+    }
+}
+
+/// Where a name is, or would be.
+enum Found {
+    Number(u8),
+    Place(usize),
 }
 
 /// Both ends and the length: routes of one service differ there, and long ones cost no more than short ones.
@@ -162,5 +166,48 @@ mod tests {
                 .collect()
         });
         assert!(numbers.iter().all(|row| *row == numbers[0]));
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom {
+    use ::loom::thread::spawn;
+
+    use super::*;
+
+    /// The numbers that three threads give to these names, `room` names being left to tell apart.
+    fn numbers(room: usize, asked: [&'static str; 3]) -> [u8; 3] {
+        let names = Arc::new(Names::new());
+        (room..MOST).for_each(|n| _ = names.number(&n.to_string()));
+        let ask = |name| {
+            let names = Arc::clone(&names);
+            spawn(move || names.number(name))
+        };
+        let threads = asked.map(ask);
+        let numbers = threads.map(|thread| thread.join().unwrap());
+        assert_eq!(
+            asked.map(|name| names.number(name)),
+            numbers,
+            "for all time"
+        );
+        numbers
+    }
+
+    #[test]
+    fn threads_that_learn_a_name_at_once_give_it_one_number() {
+        ::loom::model(|| {
+            let [first, second, other] = numbers(MOST, ["/pay", "/pay", "/ask"]);
+            assert!(first == second && first != other);
+            assert!(![first, other].contains(&OTHER));
+        });
+    }
+
+    #[test]
+    fn the_last_name_told_apart_has_one_number_too() {
+        ::loom::model(|| {
+            let [first, second, other] = numbers(1, ["/pay", "/pay", "/ask"]);
+            assert_eq!(first, second);
+            assert!(other != first && (other == OTHER || first == OTHER));
+        });
     }
 }

@@ -165,3 +165,47 @@ impl Norm {
 fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(NEVER)
 }
+
+#[cfg(all(test, loom))]
+mod loom {
+    use ::loom::thread::spawn;
+
+    use super::*;
+    use crate::sync::Arc;
+
+    fn norm() -> Arc<Norm> {
+        let norm = Arc::new(Norm::new(&Rules::default()));
+        norm.set_age(SELDOMEST);
+        norm
+    }
+
+    #[test]
+    fn of_those_that_find_nobody_at_work_one_takes_over() {
+        ::loom::model(|| {
+            let norm = norm();
+            let take_over = |norm: &Arc<Norm>| {
+                let norm = Arc::clone(norm);
+                spawn(move || norm.unattended() && norm.claim(Nanos::new(7)))
+            };
+            let others = [take_over(&norm), take_over(&norm)];
+            let mine = norm.unattended() && norm.claim(Nanos::new(5));
+            let theirs = others.map(|other| other.join().unwrap());
+            let attendants = theirs.iter().filter(|claimed| **claimed).count();
+            assert_eq!(attendants + usize::from(mine), 1);
+        });
+    }
+
+    #[test]
+    fn a_pause_noticed_while_the_attendant_leaves_does_not_stand_for_one() {
+        ::loom::model(|| {
+            let norm = norm();
+            assert!(norm.claim(Nanos::new(1)));
+            let noticing = Arc::clone(&norm);
+            let late = Nanos::ZERO.after(SELDOMEST * 10);
+            let other = spawn(move || noticing.notice(late));
+            norm.release();
+            other.join().unwrap();
+            assert!(norm.unattended(), "nobody is left, and nobody takes over");
+        });
+    }
+}

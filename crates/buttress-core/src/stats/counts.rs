@@ -114,15 +114,15 @@ impl Counters {
 
     /// Counts a call that begins, and gives its number.
     pub(crate) fn started(&self) -> u64 {
-        self.bump(STARTED)
+        self.bump(STARTED, Ordering::Relaxed)
     }
 
     pub(crate) fn rejected(&self) {
-        self.bump(REJECTED);
+        self.bump(REJECTED, Ordering::Relaxed);
     }
 
     pub(crate) fn finished(&self, outcome: Outcome) {
-        self.bump(match outcome {
+        let slot = match outcome {
             Outcome::Success => SUCCESS,
             Outcome::Late => LATE,
             Outcome::Overload(_) => OVERLOAD,
@@ -130,7 +130,9 @@ impl Counters {
             Outcome::Refused => REFUSED,
             Outcome::Cancelled => CANCELLED,
             Outcome::Failure(cause) => FAILURE + cause.index(),
-        });
+        };
+        // Release: pairs with the Acquire in `read`; whoever counts an end counts its beginning.
+        self.bump(slot, Ordering::Release);
     }
 
     /// Calls that ended with a sign of health.
@@ -149,12 +151,12 @@ impl Counters {
     }
 
     fn read(&self, slot: usize) -> u64 {
-        self.0[slot].load(Ordering::Relaxed)
+        self.0[slot].load(Ordering::Acquire)
     }
 
-    fn bump(&self, slot: usize) -> u64 {
-        // Relaxed: a counter orders nothing; readers want sums, not moments.
-        self.0[slot].fetch_add(1, Ordering::Relaxed)
+    fn bump(&self, slot: usize, order: Ordering) -> u64 {
+        // Relaxed would do for sums: readers want no moments.
+        self.0[slot].fetch_add(1, order)
     }
 }
 
@@ -162,7 +164,7 @@ impl Counts {
     pub(crate) fn sum(counters: &[&Counters]) -> Self {
         let sum = |slot: usize| counters.iter().map(|tally| tally.read(slot)).sum();
         Self {
-            // Read before what is started, which is then never less than what has ended.
+            // Read before what is started, which is then never less than what has ended; see `Counters::finished`.
             failures: Causes(std::array::from_fn(|cause| sum(FAILURE + cause))),
             cancelled: sum(CANCELLED),
             refused: sum(REFUSED),
@@ -173,5 +175,52 @@ impl Counts {
             rejected: sum(REJECTED),
             started: sum(STARTED),
         }
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom {
+    use ::loom::thread::spawn;
+
+    use super::*;
+    use crate::sync::Arc;
+
+    #[test]
+    fn sums_are_exact_and_calls_of_one_lane_have_numbers_of_their_own() {
+        ::loom::model(|| {
+            let counters = Arc::new(Counters::new());
+            let call = |outcome| {
+                let counters = Arc::clone(&counters);
+                spawn(move || {
+                    let number = counters.started();
+                    counters.finished(outcome);
+                    number
+                })
+            };
+            let calls = [Outcome::Success, Outcome::Success].map(call);
+            let mut numbers = calls.map(|call| call.join().unwrap());
+            numbers.sort_unstable();
+            assert_eq!(numbers, [0, 1]);
+            let sum = Counts::sum(&[&counters]);
+            assert_eq!((sum.started, sum.successes, sum.finished()), (2, 2, 2));
+        });
+    }
+
+    #[test]
+    fn no_reader_sees_an_end_without_its_beginning() {
+        ::loom::model(|| {
+            let counters = Arc::new(Counters::new());
+            let call = |outcome| {
+                let counters = Arc::clone(&counters);
+                spawn(move || {
+                    counters.started();
+                    counters.finished(outcome);
+                })
+            };
+            let calls = [Outcome::Success, Outcome::Cancelled].map(call);
+            let sum = Counts::sum(&[&counters]);
+            assert!(sum.finished() <= sum.started, "{sum:?}");
+            calls.into_iter().for_each(|call| call.join().unwrap());
+        });
     }
 }

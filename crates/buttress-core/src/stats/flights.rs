@@ -8,7 +8,7 @@ use crate::{
 /// Calls under way that one lane remembers. More are counted when they end, as calls always were.
 ///
 /// Evidence needs some ten calls that grow too old at the same time; 32 a lane leave room for those that do not.
-const PLACES: usize = 32;
+const PLACES: usize = if cfg!(all(test, loom)) { 2 } else { 32 };
 
 /// How many places a call tries before it goes unremembered: the first is that of the oldest call.
 const TRIES: usize = 3;
@@ -201,5 +201,52 @@ mod tests {
         let flights = Flights::new();
         assert!(flights.board(0, Nanos::ZERO).is_some());
         assert_eq!(found(&flights, 1).0.len(), 1);
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom {
+    use ::loom::thread::spawn;
+
+    use super::*;
+    use crate::sync::Arc;
+
+    /// How many calls are found at `limit`.
+    fn found(flights: &Flights, limit: u64) -> usize {
+        let mut found = 0;
+        flights.find(Nanos::new(limit), |_, _| found += 1);
+        found
+    }
+
+    #[test]
+    fn a_call_is_found_once_at_most_and_knows_it_when_it_leaves() {
+        ::loom::model(|| {
+            let flights = Arc::new(Flights::new());
+            let look = |flights: &Arc<Flights>| {
+                let flights = Arc::clone(flights);
+                spawn(move || found(&flights, 10))
+            };
+            let lookers = [look(&flights), look(&flights)];
+            let place = flights.board(0, Nanos::new(5)).unwrap();
+            let knows = flights.leave(place);
+            let times: usize = lookers.map(|looker| looker.join().unwrap()).iter().sum();
+            assert_eq!(times, usize::from(knows));
+            assert_eq!(found(&flights, u64::MAX), 0, "it left");
+        });
+    }
+
+    #[test]
+    fn a_call_is_not_found_for_the_age_of_the_one_that_held_its_place() {
+        ::loom::model(|| {
+            let flights = Arc::new(Flights::new());
+            let looked = Arc::clone(&flights);
+            let looker = spawn(move || found(&looked, 10));
+            let old = flights.board(0, Nanos::new(5)).unwrap();
+            let old_knows = flights.leave(old);
+            let young = flights.board(0, Nanos::new(20)).unwrap();
+            assert_eq!(young, old);
+            assert!(!flights.leave(young));
+            assert_eq!(looker.join().unwrap(), usize::from(old_knows));
+        });
     }
 }

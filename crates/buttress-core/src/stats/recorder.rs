@@ -61,3 +61,42 @@ mod tests {
         assert_eq!(recorder.read().count(), 2);
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom {
+    use ::loom::thread::spawn;
+
+    use super::*;
+    use crate::{locate::Ending, sync::Arc};
+
+    #[test]
+    fn every_record_is_one_that_was_written_and_none_is_lost_to_a_reader() {
+        ::loom::model(|| {
+            let recorder = Arc::new(Recorder::new(2));
+            let write = |number: u16| {
+                let recorder = Arc::clone(&recorder);
+                let call = Call {
+                    started: u32::from(number) << 8,
+                    ending: Ending::Late,
+                    route: number as u8,
+                    method: number as u8,
+                };
+                spawn(move || recorder.write(number, Record::pack(call)))
+            };
+            // The second and the third share a place.
+            let writers = [write(1), write(2), write(3)];
+            let whole = |call: &Call| {
+                call.ending == Ending::Late
+                    && u32::from(call.route) << 8 == call.started
+                    && call.route == call.method
+            };
+            assert!(recorder.read().all(|call| whole(&call)));
+            writers
+                .into_iter()
+                .for_each(|writer| writer.join().unwrap());
+            let mut kept: Vec<u8> = recorder.read().map(|call| call.route).collect();
+            kept.sort_unstable();
+            assert!(kept == [1, 2] || kept == [2, 3], "{kept:?}");
+        });
+    }
+}

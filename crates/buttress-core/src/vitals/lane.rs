@@ -1,10 +1,6 @@
 //! Ways into one record that do not meet: threads on different lanes write to different lines of memory.
 
-use std::{
-    cell::Cell,
-    sync::{OnceLock, atomic::AtomicUsize},
-    thread::available_parallelism,
-};
+use std::{cell::Cell, sync::OnceLock, thread::available_parallelism};
 
 use super::state::State;
 use crate::{
@@ -12,14 +8,14 @@ use crate::{
     locate::Call,
     permit::Seat,
     stats::{Counters, Flights, Note, Recorder},
-    sync::{Arc, Ordering},
+    sync::{Arc, Ordering, fence},
 };
 
 /// More would cost memory for every endpoint and gain little: neighbours on a lane are rarely on it at once.
 const MOST_LANES: usize = 16;
 
 /// Calls an endpoint keeps, all lanes together: 4 KiB. A fault of one call in five shows in some dozens.
-const RECORDED: usize = 512;
+const RECORDED: usize = if cfg!(all(test, loom)) { 4 } else { 512 };
 
 /// What the calls of one lane write: five lines of memory, made at its first call.
 #[derive(Debug)]
@@ -92,11 +88,18 @@ impl Lanes {
     /// This thread's.
     pub(super) fn mine(&self) -> &Arc<Lane> {
         // The mask holds, for the count is a power of two.
-        let number = thread_number() & (self.lanes.len() - 1);
+        self.lane(thread_number() & (self.lanes.len() - 1))
+    }
+
+    fn lane(&self, number: usize) -> &Arc<Lane> {
         self.lanes[number].get_or_init(|| {
+            let shard = Arc::clone(self.state.shard(number));
+            // SeqCst: the shard's cell is not, and without this whoever stops looking could miss a lane made meanwhile;
+            // see `State::oldest`. Once a lane.
+            fence(Ordering::SeqCst);
             Arc::new(Lane {
                 state: Arc::clone(&self.state),
-                shard: Arc::clone(self.state.shard(number)),
+                shard,
                 number: number as u8,
             })
         })
@@ -128,13 +131,19 @@ impl Shards {
 /// Lanes of every record: a power of two near the number of cores. Asked of the system once, for it is slow to answer.
 pub(super) fn count() -> usize {
     static COUNT: OnceLock<usize> = OnceLock::new();
+    if cfg!(all(test, loom)) {
+        return 2;
+    }
     *COUNT.get_or_init(|| {
         available_parallelism().map_or(1, |cores| cores.get().next_power_of_two().min(MOST_LANES))
     })
 }
 
 /// A small number for this thread, dealt in turn.
+#[cfg(not(all(test, loom)))]
 fn thread_number() -> usize {
+    use std::sync::atomic::AtomicUsize;
+
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local!(static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) });
     NUMBER.with(|number| {
@@ -143,4 +152,27 @@ fn thread_number() -> usize {
         }
         number.get()
     })
+}
+
+#[cfg(all(test, loom))]
+::loom::thread_local!(static NUMBER: Cell<usize> = Cell::new(0));
+
+#[cfg(all(test, loom))]
+fn thread_number() -> usize {
+    NUMBER.with(Cell::get)
+}
+
+/// Puts a thread of a model on a lane; otherwise it is on the first.
+#[cfg(all(test, loom))]
+pub(super) fn take_lane(number: usize) {
+    NUMBER.with(|mine| mine.set(number));
+}
+
+/// Makes both lanes: cells that are set once are no part of a model, and must not be set in it.
+#[cfg(all(test, loom))]
+pub(crate) fn made(vitals: super::Vitals) -> super::Vitals {
+    for lane in 0..count() {
+        vitals.0.lane(lane).shard.recorder();
+    }
+    vitals
 }

@@ -9,6 +9,8 @@ mod state;
 mod word;
 
 pub use host::{Host, Parts, Rules};
+#[cfg(all(test, loom))]
+pub(crate) use lane::made;
 pub(crate) use lane::{Lane, Lanes};
 pub(crate) use state::State as VitalState;
 
@@ -180,3 +182,6 @@ impl Lane {
 
 #[cfg(all(test, not(loom)))]
 mod tests;
+
+#[cfg(all(test, loom))]
+mod loom;

@@ -15,7 +15,7 @@ use crate::{
     health::{Alarm, Bank},
     locate::{Call, Ending, Record},
     stats::{Counters, Latency, Note},
-    sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, lock},
+    sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, fence, lock},
 };
 
 /// Nothing is under way that could grow too old.
@@ -407,6 +407,11 @@ impl State {
         }
     }
 
+    /// Is there any call under way that may yet grow too old?
+    pub(crate) fn is_waiting(&self, now: Nanos) -> bool {
+        self.oldest(now).is_some()
+    }
+
     fn find_overdue(&self, limit: Nanos, now: Nanos) {
         for shard in self.shards.iter() {
             shard.flights.find(limit, |started, note| {
@@ -427,6 +432,9 @@ impl State {
 
     /// The start of the oldest call under way that was not found overdue.
     fn oldest(&self, now: Nanos) -> Option<Nanos> {
+        // SeqCst: between what was declared and the list of lanes, whose cells are not. Either we see a lane, or its first
+        // call, which comes after the fence of `Lanes::lane`, finds the declaration.
+        fence(Ordering::SeqCst);
         let starts = self
             .shards
             .iter()
