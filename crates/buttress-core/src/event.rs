@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, fmt, time::Duration};
 
 use crate::{
-    Hold, Nanos, Ratio, Verdict,
+    Force, Hold, Nanos, Ratio, Verdict,
     sync::{Arc, Mutex, lock},
 };
 
@@ -58,6 +58,10 @@ pub enum EventKind {
     Held(Hold),
     /// Where the fault is, as far as the calls tell; said again when more of them have made it surer, or another.
     Diagnosed(Arc<Verdict>),
+    /// Somebody has taken it in hand, or let it go.
+    Forced(Option<Force>),
+    /// Somebody has said that what was known against it is to be forgotten.
+    Reset,
     /// A probe failed: calls stay stopped for `wait` more.
     Reopened {
         /// Until the next probe.
@@ -92,6 +96,10 @@ impl fmt::Display for EventKind {
             Self::Grey => f.write_str("grey failure: probes find it well while calls fail"),
             Self::ProbesDisagree => f.write_str("probes fail while calls go well"),
             Self::Diagnosed(verdict) => verdict.fmt(f),
+            Self::Forced(Some(force)) => write!(f, "{force}, by hand"),
+            Self::Forced(None) => f.write_str("no longer by hand"),
+            Self::Reset => f.write_str("reset by hand"),
+            Self::Held(Hold::ByHand) => f.write_str("ill, and by hand nothing is done"),
             Self::Held(Hold::Ourselves) => f.write_str("looks ill, but we were asleep"),
             Self::Held(Hold::Route) => {
                 f.write_str("fails on one route, which is no endpoint's fault")

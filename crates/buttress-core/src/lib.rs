@@ -87,4 +87,4 @@ pub use time::{Clock, Nanos};
 #[cfg(feature = "serde")]
 pub use value::duration_text;
 pub use value::{Ratio, parse_duration, print_duration};
-pub use vitals::{Host, Parts, Rules, Vitals};
+pub use vitals::{Force, Host, Parts, Rules, Vitals};

@@ -11,6 +11,8 @@ pub enum Refusal {
         /// Until the next probe may go out.
         retry_after: Duration,
     },
+    /// It was taken out by hand.
+    Withdrawn,
     /// No endpoint of the set takes the call.
     NoEndpoint {
         /// How many endpoints are known.
@@ -46,7 +48,7 @@ impl Refusal {
         match self {
             Self::Open { retry_after } => Some(*retry_after),
             Self::NoEndpoint { retry_after, .. } | Self::Panic { retry_after, .. } => *retry_after,
-            Self::Timeout { .. } | Self::Deadline { .. } => None,
+            Self::Withdrawn | Self::Timeout { .. } | Self::Deadline { .. } => None,
         }
     }
 }
@@ -57,6 +59,7 @@ impl fmt::Display for Refusal {
             Self::Open { retry_after } => {
                 write!(f, "circuit open, next probe in {retry_after:.1?}")
             }
+            Self::Withdrawn => f.write_str("taken out by hand"),
             Self::NoEndpoint { known: 0, .. } => f.write_str("no endpoint is known"),
             Self::NoEndpoint {
                 known,

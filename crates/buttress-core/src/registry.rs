@@ -1,7 +1,7 @@
 //! Where exporters look.
 
 use crate::{
-    Causes, Counts, Decisions, Episode, Events, Health, Nanos, Reliability, State, Vitals,
+    Causes, Counts, Decisions, Episode, Events, Force, Health, Nanos, Reliability, State, Vitals,
     sync::{Arc, Mutex, Weak, lock},
 };
 
@@ -20,6 +20,8 @@ pub struct Snapshot {
     pub suspicion: Option<f64>,
     /// What the breaker does with calls.
     pub state: State,
+    /// What is done with it by hand, if anything.
+    pub forced: Option<Force>,
     /// The share of its calls that it gets, 0 to 1.
     pub share: f64,
     /// How many attempts ended how.

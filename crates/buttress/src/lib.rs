@@ -48,7 +48,7 @@ pub use buttress::Buttress;
 pub use buttress_core::{
     Attempt, BreakerPolicy, Budget, Cause, Causes, Clock, Counts, Decisions, Describe, Destination,
     EjectionPolicy, Endpoint, Enforce, Episode, Event, EventKind, Events, EwmaPolicy, Explanation,
-    FaultKind, Health, HealthPolicy, Hold, InvalidEndpoint, Labels, Nanos, Outcome, Panic,
+    FaultKind, Force, Health, HealthPolicy, Hold, InvalidEndpoint, Labels, Nanos, Outcome, Panic,
     PeersPolicy, PhiPolicy, Place, PolicyError, ProbePolicy, Protocol, RampPolicy, RatePolicy,
     Ratio, Recent, Redundancy, Refusal, Registry, Reliability, Resend, Rhythm, SlowPolicy,
     Snapshot, State, Suspect, Tally, Traffic, Verdict, Vitals, Window,

@@ -340,6 +340,12 @@ impl Breaker {
         Change::Closed
     }
 
+    /// Begins again, closed. Results of calls permitted before are of another time.
+    pub(crate) const fn restart(&mut self) {
+        self.enter(Phase::Closed);
+        self.wait = Duration::ZERO;
+    }
+
     /// Ends the wait for the next probe.
     pub(crate) const fn hasten(&mut self, now: Nanos) {
         if let Phase::Open { until } = &mut self.phase

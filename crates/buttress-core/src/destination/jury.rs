@@ -18,6 +18,8 @@ use crate::{
 )]
 #[non_exhaustive]
 pub enum Hold {
+    /// Somebody has said by hand that nothing is to be done.
+    ByHand,
     /// We ourselves were asleep: what looks late was only read late.
     Ourselves,
     /// One route or method fails, wherever it is called: no endpoint is to blame.

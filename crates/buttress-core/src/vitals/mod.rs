@@ -1,6 +1,7 @@
 //! What is known of one endpoint now.
 
 mod callers;
+mod force;
 mod host;
 mod lane;
 mod probed;
@@ -8,6 +9,7 @@ mod signs;
 mod state;
 mod word;
 
+pub use force::Force;
 pub use host::{Host, Parts, Rules};
 #[cfg(all(test, loom))]
 pub(crate) use lane::made;
@@ -80,6 +82,29 @@ impl Vitals {
             now,
             outcome,
         );
+    }
+
+    /// Does by hand what `force` says, whatever is known of it, until it is called with none. Whoever was taken out comes
+    /// back by degrees.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use buttress_core::{Clock, Force, Host, Nanos, Refusal, Rules, Vitals};
+    ///
+    /// let vitals = Vitals::new("db", &Rules::default(), &Host::new(Clock(|| Nanos::ZERO)));
+    /// vitals.force(Some(Force::Open), Nanos::ZERO);
+    /// assert_eq!(vitals.admit().unwrap_err(), Refusal::Withdrawn);
+    /// vitals.force(None, Nanos::ZERO);
+    /// assert!(vitals.admit().is_ok());
+    /// ```
+    pub fn force(&self, force: Option<Force>, now: Nanos) {
+        self.0.state.force(force, now);
+    }
+
+    /// Forgets what is known against it: calls flow. Counts and past outages stay.
+    pub fn reset(&self, now: Nanos) {
+        self.0.state.reset(now);
     }
 
     /// A probe sent at `sent` came back with `outcome`, or was given up; `edge` if that has changed what its probes say.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Rules, callers::Callers, word::Word};
+use super::{Force, Rules, callers::Callers, word::Word};
 use crate::{
     Cause, Decisions, Episode, EventKind, Health, Nanos, Outcome, Permit, Reliability, Sign, State,
     Verdict,
@@ -35,6 +35,8 @@ pub(super) struct Signs {
     /// How many signs of health the judge has been told of.
     settled: u64,
     decisions: Decisions,
+    /// What is done by hand, if anything.
+    force: Option<Force>,
     /// Why alarms are not acted on, while they are not, and until when nobody is asked again.
     held: Option<(Hold, Nanos)>,
     /// When calls last began to flow: those begun before are of another time.
@@ -62,6 +64,7 @@ impl Signs {
             ledger: rules.parts.stats.then(|| Ledger::new(now)),
             settled: 0,
             decisions: Decisions::default(),
+            force: None,
             held: None,
             flowing: Nanos::ZERO,
         }
@@ -97,7 +100,9 @@ impl Signs {
         good: u64,
         set: &impl Set,
     ) -> Option<EventKind> {
-        let judged = permit.generation == self.breaker.generation() && !self.breaker.is_down();
+        let judged = permit.generation == self.breaker.generation()
+            && !self.breaker.is_down()
+            && self.force != Some(Force::Disabled);
         if judged {
             self.settle(good);
         }
@@ -135,7 +140,7 @@ impl Signs {
         good: u64,
         set: &impl Set,
     ) -> Option<EventKind> {
-        if started < self.flowing {
+        if started < self.flowing || self.force == Some(Force::Disabled) {
             return None;
         }
         if self.breaker.is_down() {
@@ -182,6 +187,13 @@ impl Signs {
         };
         if self.held.is_some_and(|(_, until)| now < until) {
             return Heard::Held(None);
+        }
+        // By hand nothing is done about it; it is noted down as what would have been done.
+        if self.force.is_some() {
+            let first = self.held.is_none();
+            self.held = Some((Hold::ByHand, now.after(ASK_AGAIN)));
+            self.decisions.unenforced += u64::from(first);
+            return Heard::Held(first.then_some(EventKind::Held(Hold::ByHand)));
         }
         let Ruling::Hold(why) = set.rule(&alarm, now) else {
             self.held = None;
@@ -285,6 +297,36 @@ impl Signs {
         self.detector.retarget(bank);
     }
 
+    /// Does by hand what `force` says, or no longer. What was known belongs to another time.
+    pub(super) fn force(&mut self, force: Option<Force>, now: Nanos) {
+        let before = std::mem::replace(&mut self.force, force);
+        if force == Some(Force::MetricsOnly) {
+            return;
+        }
+        self.reset(now);
+        // Whoever was out comes back by degrees, as after an outage.
+        if before.is_some_and(Force::withdraws) && force.is_none() {
+            self.breaker.join(now);
+        }
+    }
+
+    /// Forgets what is known against it: calls flow.
+    pub(super) fn reset(&mut self, now: Nanos) {
+        self.detector.reset();
+        self.callers.forget();
+        self.held = None;
+        self.flowing = now;
+        self.breaker.restart();
+        if let Some(ledger) = &mut self.ledger {
+            ledger.restored(now);
+            ledger.calm();
+        }
+    }
+
+    pub(super) const fn forced(&self) -> Option<Force> {
+        self.force
+    }
+
     /// It comes to a set that was there before it.
     pub(super) fn join(&mut self, now: Nanos) {
         self.breaker.join(now);
@@ -295,11 +337,15 @@ impl Signs {
     }
 
     pub(super) const fn state(&self) -> State {
-        self.breaker.state()
+        self.word().state()
     }
 
     pub(super) const fn share(&self) -> f64 {
-        self.breaker.share()
+        if self.word().is_withdrawn() {
+            0.0
+        } else {
+            self.breaker.share()
+        }
     }
 
     pub(super) const fn due(&self) -> Nanos {
@@ -319,6 +365,15 @@ impl Signs {
     }
 
     pub(super) const fn word(&self) -> Word {
+        match self.force {
+            Some(force) if force.withdraws() => {
+                return Word::withdrawn(self.breaker.generation());
+            }
+            Some(Force::Disabled) => {
+                return Word::new(self.breaker.generation(), State::Closed, 1.0, true, true);
+            }
+            _ => {}
+        }
         Word::new(
             self.breaker.generation(),
             self.breaker.state(),

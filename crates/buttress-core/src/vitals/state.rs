@@ -3,6 +3,7 @@
 use std::{sync::OnceLock, time::Duration};
 
 use super::{
+    Force,
     lane::{Shard, Shards},
     probed::Found,
     signs::{Set, Signs},
@@ -103,6 +104,10 @@ impl State {
                 probe: false,
                 seat,
             });
+        }
+        if word.is_withdrawn() {
+            shard.counters.rejected();
+            return Err(Refusal::Withdrawn);
         }
         // While it is open and its time has not come, nothing can change: no lock.
         let wait = self.due().since(now);
@@ -442,6 +447,20 @@ impl State {
         starts.min().map(|start| start.min(now))
     }
 
+    /// Does by hand what `force` says, or no longer.
+    pub(super) fn force(&self, force: Option<Force>, now: Nanos) {
+        self.update(|signs| signs.force(force, now));
+        self.left();
+        self.say(now, EventKind::Forced(force));
+    }
+
+    /// Forgets what is known against it.
+    pub(super) fn reset(&self, now: Nanos) {
+        self.update(|signs| signs.reset(now));
+        self.left();
+        self.say(now, EventKind::Reset);
+    }
+
     pub(crate) fn state(&self) -> crate::State {
         self.word().state()
     }
@@ -462,6 +481,7 @@ impl State {
             suspicion: signs.suspicion(now),
             state: signs.state(),
             share: signs.share(),
+            forced: signs.forced(),
             counts,
             decisions: signs.decisions(),
             reliability: signs.reliability(now),

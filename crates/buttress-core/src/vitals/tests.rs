@@ -323,3 +323,64 @@ fn one_caller_whose_calls_all_fail_trips_nothing_for_the_others() {
     assert!(trips(false), "or the test shows nothing");
     assert!(!trips(true));
 }
+
+#[test]
+fn by_hand_it_is_out_until_let_go_and_then_comes_back_by_degrees() {
+    for force in [crate::Force::Open, crate::Force::Drain] {
+        let vitals = Vitals::new("db", &Rules::default(), &Host::new(Clock(|| Nanos::ZERO)));
+        let under_way = vitals.permit(at(0)).unwrap();
+        vitals.force(Some(force), at(1));
+        assert_eq!(vitals.permit(at(2)).unwrap_err(), Refusal::Withdrawn);
+        vitals.record(under_way, at(3), Outcome::Success);
+        let shot = vitals.snapshot(at(4));
+        assert_eq!(
+            (shot.state, shot.forced, shot.counts.in_flight()),
+            (State::Open, Some(force), 0)
+        );
+        vitals.force(None, at(5));
+        assert_eq!(vitals.state(), State::Ramping);
+        assert_eq!(
+            vitals.snapshot(at(6)).episodes.len(),
+            0,
+            "maintenance is no outage"
+        );
+    }
+}
+
+#[test]
+fn by_hand_alarms_are_noted_down_and_not_acted_on() {
+    for (force, noted) in [
+        (crate::Force::Closed, 1),
+        (crate::Force::MetricsOnly, 1),
+        (crate::Force::Disabled, 0),
+    ] {
+        let vitals = Vitals::new("db", &Rules::default(), &Host::new(Clock(|| Nanos::ZERO)));
+        vitals.force(Some(force), at(0));
+        (0..100).for_each(|millis| assert!(call(&vitals, millis, FAILED)));
+        let shot = vitals.snapshot(at(100));
+        assert_eq!(
+            (shot.state, shot.decisions.unenforced),
+            (State::Closed, noted),
+            "{force}"
+        );
+        vitals.force(None, at(100));
+        (100..110).for_each(|millis| _ = call(&vitals, millis, FAILED));
+        assert_eq!(vitals.state(), State::Open, "{force}");
+    }
+}
+
+#[test]
+fn a_reset_forgets_the_outage_and_results_from_before_it() {
+    let vitals = vitals(Parts::default());
+    let stale = vitals.permit(at(0)).unwrap();
+    (0..3).for_each(|millis| assert!(call(&vitals, millis, FAILED)));
+    assert_eq!(vitals.state(), State::Open);
+    vitals.reset(at(5));
+    assert_eq!(
+        (vitals.state(), vitals.snapshot(at(5)).health),
+        (State::Closed, Health::Healthy)
+    );
+    assert!(call(&vitals, 6, FAILED) && call(&vitals, 7, FAILED));
+    vitals.record(stale, at(8), FAILED);
+    assert_eq!(vitals.state(), State::Closed);
+}

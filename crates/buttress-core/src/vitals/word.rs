@@ -11,6 +11,8 @@ impl Word {
     const FLOWS: u64 = 1 << 2;
     /// Nothing is known against it, or nothing that a good call would change at once.
     const CALM: u64 = 1 << 3;
+    /// Taken out by hand.
+    const WITHDRAWN: u64 = 1 << 4;
     /// Where the share of calls is that it gets, in eight bits.
     const SHARE_AT: u32 = 8;
 
@@ -39,6 +41,15 @@ impl Word {
 
     pub(super) const fn bits(self) -> u64 {
         self.0
+    }
+
+    /// The same, taken out by hand.
+    pub(super) const fn withdrawn(generation: u32) -> Self {
+        Self((generation as u64) << 32 | Self::WITHDRAWN | State::Open as u64)
+    }
+
+    pub(super) const fn is_withdrawn(self) -> bool {
+        self.0 & Self::WITHDRAWN != 0
     }
 
     pub(super) const fn generation(self) -> u32 {
