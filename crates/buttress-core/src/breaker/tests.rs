@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::Sign;
 
 const SECOND: Duration = Duration::from_secs(1);
 

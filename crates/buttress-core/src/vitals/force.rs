@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::signs::Signs;
+use crate::Nanos;
+
 /// What is done with an endpoint by hand, whatever is known of it. It stays so until it is taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(
@@ -39,5 +42,33 @@ impl fmt::Display for Force {
             Self::MetricsOnly => "metrics only",
             Self::Disabled => "disabled",
         })
+    }
+}
+
+impl Signs {
+    /// Does by hand what `force` says, or no longer. What was known belongs to another time.
+    pub(super) fn force(&mut self, force: Option<Force>, now: Nanos) {
+        let before = std::mem::replace(&mut self.force, force);
+        if force == Some(Force::MetricsOnly) {
+            return;
+        }
+        self.reset(now);
+        // Whoever was out comes back by degrees, as after an outage.
+        if before.is_some_and(Force::withdraws) && force.is_none() {
+            self.breaker.join(now);
+        }
+    }
+
+    /// Forgets what is known against it: calls flow.
+    pub(super) fn reset(&mut self, now: Nanos) {
+        self.detector.reset();
+        self.callers.forget();
+        self.held = None;
+        self.flowing = now;
+        self.breaker.restart();
+        if let Some(ledger) = &mut self.ledger {
+            ledger.restored(now);
+            ledger.calm();
+        }
     }
 }

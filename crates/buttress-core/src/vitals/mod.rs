@@ -1,10 +1,14 @@
 //! What is known of one endpoint now.
 
+mod ages;
 mod callers;
+mod census;
 mod force;
 mod host;
 mod lane;
 mod probed;
+mod said;
+mod shown;
 mod signs;
 mod state;
 mod word;

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use super::{Force, Rules, callers::Callers, word::Word};
 use crate::{
-    Cause, Decisions, Episode, EventKind, Health, Nanos, Outcome, Permit, Reliability, Sign, State,
-    Verdict,
+    Cause, Decisions, EventKind, Nanos, Outcome, Permit, Sign, State, Verdict,
     breaker::{Breaker, Change},
     destination::{Hold, Ruling},
     health::{Alarm, Bank, Detector, Fact},
@@ -27,20 +26,20 @@ pub(super) trait Set {
 
 #[derive(Debug)]
 pub(super) struct Signs {
-    detector: Detector,
-    callers: Callers,
-    breaker: Breaker,
+    pub(super) detector: Detector,
+    pub(super) callers: Callers,
+    pub(super) breaker: Breaker,
     /// Kept where statistics are at work.
-    ledger: Option<Ledger>,
+    pub(super) ledger: Option<Ledger>,
     /// How many signs of health the judge has been told of.
     settled: u64,
-    decisions: Decisions,
+    pub(super) decisions: Decisions,
     /// What is done by hand, if anything.
-    force: Option<Force>,
+    pub(super) force: Option<Force>,
     /// Why alarms are not acted on, while they are not, and until when nobody is asked again.
-    held: Option<(Hold, Nanos)>,
+    pub(super) held: Option<(Hold, Nanos)>,
     /// When calls last began to flow: those begun before are of another time.
-    flowing: Nanos,
+    pub(super) flowing: Nanos,
 }
 
 /// What became of a fact that may have been an alarm.
@@ -268,14 +267,6 @@ impl Signs {
         kind
     }
 
-    pub(super) const fn health(&self) -> Health {
-        match (self.breaker.is_down(), self.detector.calm()) {
-            (true, _) => Health::Down,
-            (false, false) => Health::Suspect,
-            (false, true) => Health::Healthy,
-        }
-    }
-
     /// Says where the fault of the current outage is.
     pub(super) fn diagnosed(&mut self, verdict: &Arc<Verdict>) {
         if let Some(ledger) = &mut self.ledger {
@@ -297,71 +288,13 @@ impl Signs {
         self.detector.retarget(bank);
     }
 
-    /// Does by hand what `force` says, or no longer. What was known belongs to another time.
-    pub(super) fn force(&mut self, force: Option<Force>, now: Nanos) {
-        let before = std::mem::replace(&mut self.force, force);
-        if force == Some(Force::MetricsOnly) {
-            return;
-        }
-        self.reset(now);
-        // Whoever was out comes back by degrees, as after an outage.
-        if before.is_some_and(Force::withdraws) && force.is_none() {
-            self.breaker.join(now);
-        }
-    }
-
-    /// Forgets what is known against it: calls flow.
-    pub(super) fn reset(&mut self, now: Nanos) {
-        self.detector.reset();
-        self.callers.forget();
-        self.held = None;
-        self.flowing = now;
-        self.breaker.restart();
-        if let Some(ledger) = &mut self.ledger {
-            ledger.restored(now);
-            ledger.calm();
-        }
-    }
-
-    pub(super) const fn forced(&self) -> Option<Force> {
-        self.force
-    }
-
     /// It comes to a set that was there before it.
     pub(super) fn join(&mut self, now: Nanos) {
         self.breaker.join(now);
     }
 
-    pub(super) fn suspicion(&mut self, now: Nanos) -> Option<f64> {
-        self.detector.suspicion(now)
-    }
-
-    pub(super) const fn state(&self) -> State {
-        self.word().state()
-    }
-
-    pub(super) const fn share(&self) -> f64 {
-        if self.word().is_withdrawn() {
-            0.0
-        } else {
-            self.breaker.share()
-        }
-    }
-
     pub(super) const fn due(&self) -> Nanos {
         self.breaker.due()
-    }
-
-    pub(super) fn reliability(&self, now: Nanos) -> Option<Reliability> {
-        self.ledger.as_ref().map(|ledger| ledger.reliability(now))
-    }
-
-    pub(super) const fn decisions(&self) -> Decisions {
-        self.decisions
-    }
-
-    pub(super) fn episodes(&self) -> Vec<Episode> {
-        self.ledger.as_ref().map_or_else(Vec::new, Ledger::episodes)
     }
 
     pub(super) const fn word(&self) -> Word {

@@ -1,0 +1,164 @@
+//! From results to what is done.
+
+use std::time::Duration;
+
+use super::{
+    Breaker, Change, Phase, Trial,
+    ramp::{Ramp, Turn},
+    sequential::Answer,
+};
+use crate::{Nanos, Permit, Sign, random::unit};
+
+impl Breaker {
+    /// Takes the result of a permitted call into account, `alarm` being the judge's word on it.
+    pub(crate) fn follow(
+        &mut self,
+        permit: Permit,
+        now: Nanos,
+        sign: Sign,
+        alarm: bool,
+    ) -> Option<Change> {
+        // A result of an older generation was permitted under other circumstances.
+        if permit.generation != self.generation {
+            return None;
+        }
+        match self.phase {
+            // Closed => Open, or Watching where nothing is enforced.
+            Phase::Closed if alarm => Some(self.open_anew(now)),
+            Phase::Closed | Phase::Open { .. } => None,
+            Phase::Watching { trial } => self.watch(trial, sign),
+            // HalfOpen => Open: a late answer is a failed probe, whatever it says.
+            Phase::HalfOpen {
+                lease: Some(lease), ..
+            } if now >= lease => Some(self.open(now)),
+            Phase::HalfOpen { trial, next, .. } => self.probed(trial, next, permit, now, sign),
+            Phase::Ramping(ramp) => self.ramped(ramp, now, sign),
+        }
+    }
+
+    /// A call that was let through on the way back has grown too old, or ended.
+    fn ramped(&mut self, mut ramp: Ramp, now: Nanos, sign: Sign) -> Option<Change> {
+        let turn = match sign {
+            Sign::Silent => return None,
+            Sign::Good => ramp.observe(now, true),
+            Sign::Bad => ramp.observe(now, false),
+        };
+        self.phase = Phase::Ramping(ramp);
+        match turn {
+            Turn::On => None,
+            // Ramping => Open
+            Turn::Ill => Some(self.open(now)),
+            // Ramping => Closed
+            Turn::Full => Some(self.close()),
+        }
+    }
+
+    /// Would one more failed call on the way back open it again?
+    pub(crate) const fn on_the_brink(&self) -> bool {
+        matches!(&self.phase, Phase::Ramping(ramp) if ramp.on_the_brink())
+    }
+
+    /// It would be opened again, and its set cannot spare it.
+    pub(crate) const fn stay(&mut self, now: Nanos) {
+        if let Phase::Ramping(ramp) = &mut self.phase {
+            ramp.stay(now);
+        }
+    }
+
+    /// A call under way has grown too old: on the way back that is a call that failed.
+    pub(crate) fn overdue(&mut self, now: Nanos) -> Option<Change> {
+        match self.phase {
+            Phase::Ramping(ramp) => self.ramped(ramp, now, Sign::Bad),
+            _ => None,
+        }
+    }
+
+    fn probed(
+        &mut self,
+        mut trial: Trial,
+        next: Nanos,
+        permit: Permit,
+        now: Nanos,
+        sign: Sign,
+    ) -> Option<Change> {
+        // The permit goes back undecided; the next probe keeps its distance all the same.
+        let apart = next.max(permit.started.after(self.wait));
+        if sign == Sign::Silent {
+            self.phase = Phase::HalfOpen {
+                trial,
+                lease: None,
+                next: apart,
+            };
+            return None;
+        }
+        let good = sign == Sign::Good;
+        match trial.observe(good, self.policy.close_after) {
+            // HalfOpen => Open
+            Some(Answer::Ill) => return Some(self.open(now)),
+            // HalfOpen => Closed, the classic way.
+            Some(Answer::Well) if self.policy.close_after.is_some() => return Some(self.close()),
+            // HalfOpen => Ramping
+            Some(Answer::Well) => {
+                let ramp = Ramp::new(self.policy.ramp_of(self.alone), now);
+                self.enter(Phase::Ramping(ramp));
+                return Some(Change::Ramping);
+            }
+            None => {}
+        }
+        let first = trial.good == 1;
+        self.phase = Phase::HalfOpen {
+            trial,
+            lease: None,
+            next: if good { now } else { apart },
+        };
+        (good && first).then_some(Change::FirstGood)
+    }
+
+    fn watch(&mut self, mut trial: Trial, sign: Sign) -> Option<Change> {
+        if sign == Sign::Silent {
+            return None;
+        }
+        let good = sign == Sign::Good;
+        match trial.observe(good, self.policy.close_after) {
+            // Watching => Closed
+            Some(Answer::Well) => return Some(self.close()),
+            Some(Answer::Ill) => trial = Trial::default(),
+            None => {}
+        }
+        self.phase = Phase::Watching { trial };
+        (good && trial.good == 1).then_some(Change::FirstGood)
+    }
+
+    /// There is enough evidence, though no call has ended.
+    pub(crate) fn alarmed(&mut self, now: Nanos) -> Option<Change> {
+        // Closed => Open, or Watching where nothing is enforced.
+        matches!(self.phase, Phase::Closed).then(|| self.open_anew(now))
+    }
+
+    fn open_anew(&mut self, now: Nanos) -> Change {
+        self.wait = Duration::ZERO;
+        if self.enforce.hits(self.draws.next()) {
+            return self.open(now);
+        }
+        self.enter(Phase::Watching {
+            trial: Trial::default(),
+        });
+        Change::Opened(Duration::ZERO)
+    }
+
+    /// Opens for twice as long as the last time, give or take half of it so that many clients do not return at once.
+    pub(super) fn open(&mut self, now: Nanos) -> Change {
+        let longest = self.policy.longest(self.alone);
+        self.wait = (self.wait.saturating_mul(2)).clamp(self.policy.open_for, longest);
+        let jittered = self.wait.mul_f64(0.5 + unit(self.draws.next()));
+        self.enter(Phase::Open {
+            until: now.after(jittered),
+        });
+        Change::Opened(jittered)
+    }
+
+    fn close(&mut self) -> Change {
+        self.enter(Phase::Closed);
+        Change::Closed
+    }
+}
