@@ -1,7 +1,8 @@
 //! Where exporters look.
 
 use crate::{
-    Causes, Counts, Decisions, Episode, Events, Force, Health, Nanos, Reliability, State, Vitals,
+    Causes, Counts, Decisions, Episode, Events, Force, Health, Nanos, Reliability, State, Trend,
+    Vitals,
     sync::{Arc, Mutex, Weak, lock},
 };
 
@@ -30,6 +31,8 @@ pub struct Snapshot {
     pub decisions: Decisions,
     /// What its outages say about it, where statistics are at work.
     pub reliability: Option<Reliability>,
+    /// Whether its outages come more and more often, where there were enough to tell.
+    pub trend: Option<Trend>,
     /// Its last outages, the current one last.
     pub episodes: Vec<Episode>,
 }

@@ -51,7 +51,7 @@ pub use buttress_core::{
     FaultKind, Force, Health, HealthPolicy, Hold, InvalidEndpoint, Labels, Nanos, Outcome, Panic,
     PeersPolicy, PhiPolicy, Place, PolicyError, ProbePolicy, Protocol, RampPolicy, RatePolicy,
     Ratio, Recent, Redundancy, Refusal, Registry, Reliability, Resend, Rhythm, SlowPolicy,
-    Snapshot, State, Suspect, Tally, Traffic, Verdict, Vitals, Window,
+    Snapshot, State, Suspect, Tally, Traffic, Trend, Verdict, Vitals, Window,
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{BodyError, BoxedHttp, GuardedBody, Http, HttpProbe, Replayable};

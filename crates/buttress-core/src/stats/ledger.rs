@@ -2,15 +2,20 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::{Causes, Episode, Reliability};
+use super::{Causes, Episode, Reliability, Trend};
 use crate::{Cause, Nanos, Verdict, sync::Arc};
 
 /// Outages that are kept whole; older ones live on in the sums.
 const KEPT: usize = 32;
 
+/// An outage is a relapse if the last one was over less than so many times its own length ago.
+const RELAPSE: u32 = 10;
+
 #[derive(Debug)]
 pub(crate) struct Ledger {
     born: Nanos,
+    /// When the kept outages begin to count: when the last of those that are not was over.
+    origin: Nanos,
     /// Failures seen since the endpoint was last plainly well: those of the next episode, should there be one.
     suspicion: Causes,
     open: Option<Episode>,
@@ -24,6 +29,7 @@ impl Ledger {
     pub(crate) const fn new(born: Nanos) -> Self {
         Self {
             born,
+            origin: born,
             suspicion: Causes::none(),
             open: None,
             past: VecDeque::new(),
@@ -48,6 +54,11 @@ impl Ledger {
         let last_restored = self.past.back().and_then(|episode| episode.restored);
         // An outage cannot have begun before the last one ended, nor before anyone looked.
         let broke = since.max(last_restored.unwrap_or(self.born)).min(now);
+        if let Some(last) = self.past.back_mut()
+            && let Some(restored) = last.restored
+        {
+            last.relapsed = broke.since(restored) < last.lasted(restored).saturating_mul(RELAPSE);
+        }
         let causes = std::mem::replace(&mut self.suspicion, Causes::none());
         self.open = Some(Episode {
             broke,
@@ -55,6 +66,7 @@ impl Ledger {
             repaired: None,
             restored: None,
             causes,
+            relapsed: false,
             verdict: None,
         });
     }
@@ -86,8 +98,10 @@ impl Ledger {
         self.restored += 1;
         self.down += now.since(episode.broke);
         self.detecting += episode.time_to_detect();
-        if self.past.len() == KEPT {
-            self.past.pop_front();
+        if self.past.len() == KEPT
+            && let Some(forgotten) = self.past.pop_front()
+        {
+            self.origin = forgotten.restored.unwrap_or(self.origin);
         }
         self.past.push_back(Episode {
             repaired,
@@ -99,6 +113,18 @@ impl Ledger {
     /// The kept outages, the current one last.
     pub(crate) fn episodes(&self) -> Vec<Episode> {
         self.past.iter().chain(&self.open).cloned().collect()
+    }
+
+    /// Whether failures come more and more often, as far as the kept outages tell.
+    pub(crate) fn trend(&self, now: Nanos) -> Option<Trend> {
+        let (mut up, mut last) = (Duration::ZERO, self.origin);
+        let mut failures = Vec::new();
+        for episode in self.past.iter().chain(&self.open) {
+            up += episode.broke.since(last);
+            failures.push(up.as_secs_f64());
+            last = episode.restored.unwrap_or(now);
+        }
+        Trend::of(&failures, (up + now.since(last)).as_secs_f64())
     }
 
     pub(crate) fn reliability(&self, now: Nanos) -> Reliability {
@@ -172,5 +198,29 @@ mod tests {
         }
         assert_eq!(ledger.episodes().len(), KEPT);
         assert_eq!(ledger.reliability(minute(6000)).failures, 100);
+    }
+
+    #[test]
+    fn an_outage_soon_after_the_last_is_its_relapse() {
+        let mut ledger = Ledger::new(Nanos::ZERO);
+        for (broke, restored) in [(10, 12), (31, 33), (200, 201)] {
+            ledger.broke(minute(broke), minute(broke));
+            ledger.restored(minute(restored));
+        }
+        let relapsed: Vec<bool> = ledger.episodes().iter().map(|one| one.relapsed).collect();
+        assert_eq!(relapsed, [true, false, false]);
+    }
+
+    #[test]
+    fn outages_that_come_more_and_more_often_are_a_trend_in_operating_time() {
+        let mut ledger = Ledger::new(Nanos::ZERO);
+        // Up for 100, 50, 25 and 12 minutes, with ten minutes down after each.
+        for broke in [100, 160, 195, 217] {
+            ledger.broke(minute(broke), minute(broke));
+            ledger.restored(minute(broke + 10));
+        }
+        let trend = ledger.trend(minute(228)).unwrap();
+        assert!(trend.growth > 1.0 && trend.laplace > 0.0, "{trend:?}");
+        assert_eq!(Ledger::new(Nanos::ZERO).trend(minute(1)), None);
     }
 }

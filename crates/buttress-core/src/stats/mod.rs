@@ -8,6 +8,7 @@ mod latency;
 mod ledger;
 mod recorder;
 mod reliability;
+mod trend;
 
 pub(crate) use counts::Counters;
 pub use counts::{Causes, Counts};
@@ -18,3 +19,4 @@ pub(crate) use latency::{BUCKETS, Latency, ceiling};
 pub(crate) use ledger::Ledger;
 pub(crate) use recorder::Recorder;
 pub use reliability::Reliability;
+pub use trend::Trend;

@@ -2,7 +2,7 @@
 
 use super::{signs::Signs, state::State};
 use crate::{
-    Counts, Decisions, Episode, Force, Health, Nanos, Reliability, Snapshot,
+    Counts, Decisions, Episode, Force, Health, Nanos, Reliability, Snapshot, Trend,
     stats::Ledger,
     sync::{Arc, lock},
 };
@@ -36,6 +36,10 @@ impl Signs {
         self.ledger.as_ref().map(|ledger| ledger.reliability(now))
     }
 
+    pub(super) fn trend(&self, now: Nanos) -> Option<Trend> {
+        self.ledger.as_ref().and_then(|ledger| ledger.trend(now))
+    }
+
     pub(super) const fn decisions(&self) -> Decisions {
         self.decisions
     }
@@ -66,6 +70,7 @@ impl State {
             counts,
             decisions: signs.decisions(),
             reliability: signs.reliability(now),
+            trend: signs.trend(now),
             episodes: signs.episodes(),
         }
     }
