@@ -110,16 +110,19 @@ struct Found {
     sure: u64,
     sure_and_right: u64,
     naively_right: u64,
+    /// Sum of the rates that were taken for usual.
+    usual: f64,
 }
 
 impl Found {
-    const fn plus(self, other: Self) -> Self {
+    fn plus(self, other: Self) -> Self {
         Self {
             runs: self.runs + other.runs,
             right: self.right + other.right,
             sure: self.sure + other.sure,
             sure_and_right: self.sure_and_right + other.sure_and_right,
             naively_right: self.naively_right + other.naively_right,
+            usual: self.usual + other.usual,
         }
     }
 
@@ -157,6 +160,12 @@ pub(crate) fn measure(report: &mut Report, plan: Plan) -> Result<(), String> {
             let share = Figure::share(hits, runs, all.calls());
             report.add(&format!("{name}{suffix}"), share);
         }
+        let usual = Figure {
+            runs: Some(all.runs),
+            calls: all.calls(),
+            ..Figure::exact(all.usual / all.runs as f64)
+        };
+        report.add(&format!("locate.usual{suffix}"), Some(usual));
     }
     Ok(())
 }
@@ -180,6 +189,7 @@ fn one(rules: &Rules, fault: Fault, base: f64, random: &mut Rng) -> Result<Found
         sure: sure.into(),
         sure_and_right: (right && sure).into(),
         naively_right: (naive == Some(truth)).into(),
+        usual: verdict.usual,
     })
 }
 

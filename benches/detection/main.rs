@@ -13,6 +13,7 @@ mod alarms;
 mod bursts;
 mod control;
 mod cost;
+mod day;
 mod delays;
 mod draws;
 mod figure;
@@ -43,10 +44,11 @@ fn run() -> Result<bool, String> {
     };
     let mut report = Report::new(plan)?;
     let only = arguments.text("only");
-    let scenarios: [(&str, fn(&mut Report, Plan) -> Result<(), String>); 7] = [
+    let scenarios: [(&str, fn(&mut Report, Plan) -> Result<(), String>); 8] = [
         ("cost", cost::measure),
         ("delays", delays::measure),
         ("onsets", onsets::measure),
+        ("day", day::measure),
         ("locate", locate::measure),
         ("bursts", bursts::measure),
         ("peers", peers::measure),

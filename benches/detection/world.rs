@@ -59,6 +59,8 @@ pub(crate) struct World<'a> {
     pub(crate) calls: u64,
     /// Calls begun under the fault that have ended.
     pub(crate) ended: u64,
+    /// Calls that took longer than they might when they ended.
+    pub(crate) late: u64,
 }
 
 impl<'a> World<'a> {
@@ -78,12 +80,18 @@ impl<'a> World<'a> {
             ends: BinaryHeap::new(),
             calls: 0,
             ended: 0,
+            late: 0,
             random,
         }
     }
 
     pub(crate) fn closed(&self) -> bool {
         self.vitals.state() == State::Closed
+    }
+
+    /// From which age on a call is late, as far as is known.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        self.destination.age()
     }
 
     /// So much time passes without a fault. How often was the breaker not closed that had been?
@@ -182,6 +190,8 @@ impl<'a> World<'a> {
         self.free.push(index);
         if let Some(flight) = self.flights[index].take() {
             self.ended += u64::from(flight.faulty);
+            let took = self.now.since(flight.permit.started());
+            self.late += u64::from(self.age().is_some_and(|age| took >= age));
             self.vitals.record(flight.permit, self.now, flight.outcome);
         }
     }
