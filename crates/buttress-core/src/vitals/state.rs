@@ -9,8 +9,8 @@ use super::{
     word::Word,
 };
 use crate::{
-    Cause, Counts, Endpoint, Event, EventKind, FaultKind, Hold, Labels, Nanos, Outcome, Permit,
-    Refusal, Sign, Snapshot, Tally, Verdict,
+    Cause, Counts, Endpoint, Event, EventKind, FaultKind, Health, Hold, Labels, Nanos, Outcome,
+    Permit, Refusal, Sign, Snapshot, Tally, Verdict,
     destination::{Census, Ruling, Shared},
     health::{Alarm, Bank},
     locate::{Call, Ending, Record},
@@ -31,6 +31,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 struct Asked {
     census: Census,
+    /// Calls of which it is not clear yet whether they are of good times.
+    unclear: Census,
+    /// The generation they are of.
+    generation: u32,
     /// Calls since its peers were last compared with it.
     sweep: Tally,
 }
@@ -257,15 +261,16 @@ impl State {
             return outcome;
         }
         let norm = &self.destination.norm;
-        let took = now.since(permit.started);
+        // Late ones too: the age would shrink for ever if what exceeds it were forgotten. Not what a pause of our own has
+        // added to.
+        if outcome == Outcome::Success && permit.started >= norm.resumed() {
+            self.learn(permit.seat.lane, now.since(permit.started));
+        }
         match outcome {
             Outcome::Success | Outcome::CallerFault if !found => {
                 if norm.waited(permit.started, now) >= norm.age() {
                     self.late.fetch_add(1, Ordering::Relaxed);
                     return Outcome::Late;
-                }
-                if outcome == Outcome::Success {
-                    self.learn(permit.seat.lane, took);
                 }
                 outcome
             }
@@ -290,7 +295,7 @@ impl State {
     }
 
     /// Takes out the latencies of healthy calls since the last time.
-    pub(crate) fn drain_latencies(&self, mut each: impl FnMut(usize, u32)) {
+    fn drain_latencies(&self, mut each: impl FnMut(usize, u32)) {
         for latency in self.latencies.iter().filter_map(OnceLock::get) {
             latency.drain(&mut each);
         }
@@ -298,9 +303,34 @@ impl State {
 
     /// Does nothing speak against it?
     pub(crate) fn is_well(&self) -> bool {
+        self.health() == Health::Healthy
+    }
+
+    fn health(&self) -> Health {
         let mut signs = lock(&self.signs);
         signs.settle(self.good());
-        signs.health() == crate::Health::Healthy
+        signs.health()
+    }
+
+    /// Calls that are known by now to be of good times, and, one by one, how long the answered ones took.
+    ///
+    /// While something speaks against it nobody can tell: then they wait for the verdict. To leave them out would leave
+    /// out just those that failed or took long, for these are what speaks against it. If an alarm follows, they were
+    /// of trouble, and say nothing.
+    pub(crate) fn of_good_times(&self, mut each: impl FnMut(usize, u32)) -> Census {
+        let health = self.health();
+        let generation = self.word().generation();
+        let mut asked = lock(&self.asked);
+        let fell = std::mem::replace(&mut asked.generation, generation) != generation;
+        if fell || health == Health::Down {
+            asked.unclear = Census::default();
+            self.drain_latencies(|_, _| {});
+        }
+        if health != Health::Healthy {
+            return Census::default();
+        }
+        self.drain_latencies(&mut each);
+        std::mem::take(&mut asked.unclear)
     }
 
     /// Calls that ended since this was last asked.
@@ -317,6 +347,7 @@ impl State {
         let mut asked = lock(&self.asked);
         let more = census.since(std::mem::replace(&mut asked.census, census));
         // A late call that fails in the end is counted twice: it was slow, and then it was lost.
+        asked.unclear.add(more);
         let failures = more.failures + more.late;
         asked.sweep = asked.sweep.plus(Tally::new(failures, more.calls));
         more
