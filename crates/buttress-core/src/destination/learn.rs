@@ -86,7 +86,7 @@ impl Census {
         }
     }
 
-    const fn add(&mut self, more: Self) {
+    pub(crate) const fn add(&mut self, more: Self) {
         self.calls += more.calls;
         self.failures += more.failures;
         self.late += more.late;
@@ -142,17 +142,13 @@ impl Learn {
         let turn = members.iter().skip(self.turn).take(AT_ONCE);
         self.turn += AT_ONCE;
         for member in turn {
-            let (well, census) = (member.is_well(), member.census_since());
+            let census = member.census_since();
             calls += census.calls;
             failures += census.failures;
-            member.drain_latencies(|bucket, count| {
-                if well {
-                    self.fresh[bucket] = self.fresh[bucket].saturating_add(count);
-                }
+            let good = member.of_good_times(|bucket, count| {
+                self.fresh[bucket] = self.fresh[bucket].saturating_add(count);
             });
-            if well {
-                self.fresh_census.add(census);
-            }
+            self.fresh_census.add(good);
         }
         if !first {
             // The rate of about the last half minute.

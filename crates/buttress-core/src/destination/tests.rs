@@ -1,5 +1,8 @@
 use super::*;
-use crate::{Cause, Clock, Counts, Events, Health, HealthPolicy, Outcome, Permit, Refusal, State};
+use crate::{
+    Cause, Clock, Counts, Events, Health, HealthPolicy, Outcome, Permit, Refusal, State,
+    random::{Draws, unit},
+};
 
 const TIMEOUT: u64 = 1_000;
 
@@ -203,6 +206,38 @@ fn the_age_is_learned_from_healthy_calls_and_never_above_half_the_timeout() {
     }
     let age = destination.age().unwrap_or_default().as_secs_f64() * 1e3;
     assert!((40.0..42.0).contains(&age), "{age} ms");
+}
+
+#[test]
+fn what_speaks_against_a_healthy_endpoint_is_part_of_the_norm_all_the_same() {
+    let rules = Rules {
+        timeout: Some(Duration::from_millis(TIMEOUT)),
+        ..Rules::default()
+    };
+    let destination = Destination::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
+    let vitals = destination.alone();
+    let mut draws = Draws::seeded(1);
+    for round in 0..100_000 {
+        // Heavy-tailed: one call in a thousand takes more than 32 times the shortest. One in a hundred fails.
+        let took = 1e6 / (1.0 - unit(draws.next())).sqrt();
+        let failed = unit(draws.next()) < 0.01;
+        let outcome = if failed {
+            Outcome::Failure(Cause::Error)
+        } else {
+            Outcome::Success
+        };
+        let permit = begin(&vitals, 10 * round);
+        let ended = at(10 * round).after(Duration::from_nanos(took as u64));
+        vitals.record(permit, ended, outcome);
+        if round % 100 == 99 {
+            let _ = destination.tick(at(10 * round + 9));
+        }
+    }
+    let age = destination.age().unwrap_or_default().as_secs_f64() * 1e3;
+    assert!((27.0..38.0).contains(&age), "{age} ms");
+    let base = destination.0.norm.base().unwrap_or_default();
+    assert!((0.008..0.012).contains(&base), "{base}");
+    assert_eq!(vitals.state(), State::Closed);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use super::state::State;
 use crate::{
-    Tally,
+    Health, Tally,
     destination::Census,
     stats::Counters,
     sync::{Ordering, lock},
@@ -14,13 +14,17 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Asked {
     census: Census,
+    /// Calls of which it is not clear yet whether they are of good times.
+    unclear: Census,
+    /// The generation they are of.
+    generation: u32,
     /// Calls since its peers were last compared with it.
     sweep: Tally,
 }
 
 impl State {
     /// Takes out the latencies of healthy calls since the last time.
-    pub(crate) fn drain_latencies(&self, mut each: impl FnMut(usize, u32)) {
+    fn drain_latencies(&self, mut each: impl FnMut(usize, u32)) {
         for latency in self.latencies.iter().filter_map(OnceLock::get) {
             latency.drain(&mut each);
         }
@@ -39,6 +43,7 @@ impl State {
         };
         let mut asked = lock(&self.asked);
         let more = census.since(std::mem::replace(&mut asked.census, census));
+        asked.unclear.add(more);
         // A late call that fails in the end is counted twice: it was slow, and then it was lost.
         let failures = more.failures + more.late;
         asked.sweep = asked.sweep.plus(Tally::new(failures, more.calls));
@@ -69,9 +74,34 @@ impl State {
 
     /// Does nothing speak against it?
     pub(crate) fn is_well(&self) -> bool {
+        self.health() == Health::Healthy
+    }
+
+    fn health(&self) -> Health {
         let mut signs = lock(&self.signs);
         signs.settle(self.good());
-        signs.health() == crate::Health::Healthy
+        signs.health()
+    }
+
+    /// Calls that are known by now to be of good times, and, one by one, how long the answered ones took.
+    ///
+    /// While something speaks against it nobody can tell: then they wait for the verdict. To leave them out would leave
+    /// out just those that failed or took long, for these are what speaks against it. If an alarm follows, they were
+    /// of trouble, and say nothing.
+    pub(crate) fn of_good_times(&self, mut each: impl FnMut(usize, u32)) -> Census {
+        let health = self.health();
+        let generation = self.word().generation();
+        let mut asked = lock(&self.asked);
+        let fell = std::mem::replace(&mut asked.generation, generation) != generation;
+        if fell || health == Health::Down {
+            asked.unclear = Census::default();
+            self.drain_latencies(|_, _| {});
+        }
+        if health != Health::Healthy {
+            return Census::default();
+        }
+        self.drain_latencies(&mut each);
+        std::mem::take(&mut asked.unclear)
     }
 
     /// Calls that ended as a sign of health.

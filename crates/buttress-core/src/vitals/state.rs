@@ -226,15 +226,16 @@ impl State {
             return outcome;
         }
         let norm = &self.destination.norm;
-        let took = now.since(permit.started);
+        // Late ones too: the age would shrink for ever if what exceeds it were forgotten. Not what a pause of our own has
+        // added to.
+        if outcome == Outcome::Success && permit.started >= norm.resumed() {
+            self.learn(permit.seat.lane, now.since(permit.started));
+        }
         match outcome {
             Outcome::Success | Outcome::CallerFault if !found => {
                 if norm.waited(permit.started, now) >= norm.age() {
                     self.late.fetch_add(1, Ordering::Relaxed);
                     return Outcome::Late;
-                }
-                if outcome == Outcome::Success {
-                    self.learn(permit.seat.lane, took);
                 }
                 outcome
             }
