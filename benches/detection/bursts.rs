@@ -31,16 +31,16 @@ struct Alarms {
 /// What becomes of a service after an alarm.
 #[derive(Clone, Copy)]
 enum After {
-    /// A fresh one that knows nothing takes its place.
-    Fresh,
     /// It recovers, and goes on.
     GoesOn,
+    /// A fresh one that knows nothing takes its place: nearly all its alarms are those of learning.
+    Fresh,
 }
 
 pub(crate) fn measure(report: &mut Report, plan: Plan) -> Result<(), String> {
     let each = plan.each(CALLS);
     let calls = each * STREAMS;
-    for (name, after) in [("burst", After::Fresh), ("burst.going_on", After::GoesOn)] {
+    for (name, after) in [("burst", After::GoesOn), ("burst.fresh", After::Fresh)] {
         let streams = plan.streams(name, |random| {
             let mut service = Steady::new(&policy::rules(), random.u64(..));
             let mut found = Alarms::default();
