@@ -12,6 +12,9 @@ use crate::trouble::Done;
 /// Bindings to C, TLS and generated code that do not end in `-sys`.
 const FOREIGN: [&str; 4] = ["ring", "openssl", "protobuf", "prost-build"];
 
+/// Declarations of what the system itself offers, without anything built: std stands on the same.
+const SYSTEM: [&str; 1] = ["windows-sys"];
+
 /// No build script, proc-macro or `links` key in what a user of a published crate gets by default.
 pub(crate) fn nothing_at_build_time(workspace: &Workspace, usual: &[Tree]) -> Done<Rule> {
     let mut breaches = Vec::new();
@@ -42,6 +45,7 @@ pub(crate) fn nothing_at_build_time(workspace: &Workspace, usual: &[Tree]) -> Do
 pub(crate) fn no_c(whole: &[Tree]) -> Rule {
     let nodes = whole.iter().flat_map(|tree| &tree.nodes);
     let breaches = nodes
+        .filter(|node| !SYSTEM.contains(&node.name.as_str()))
         .filter(|node| node.name.ends_with("-sys") || FOREIGN.contains(&node.name.as_str()))
         .map(|node| Breach {
             what: format!("{} binds or generates foreign code", node.name),
@@ -52,7 +56,7 @@ pub(crate) fn no_c(whole: &[Tree]) -> Rule {
     Rule {
         breaches: breaches.collect(),
         held: format!(
-            "native: no `*-sys`, {} in the {} packages of the {} published crates, with all features",
+            "native: no `*-sys` but windows-sys, no {} in the {} packages of the {} published crates, with all features",
             FOREIGN.join(", "),
             distinct(whole),
             whole.len()
@@ -93,7 +97,7 @@ mod tests {
 
     #[test]
     fn finds_foreign_code() {
-        let tree = "0top v0.1.0\n1rustls v1.0.0\n2ring v1.0.0\n1z-sys v1.0.0\n1string v1.0.0\n1prost v1.0.0";
+        let tree = "0top v0.1.0\n1rustls v1.0.0\n2ring v1.0.0\n2windows-sys v1.0.0\n1z-sys v1.0.0\n1string v1.0.0\n1prost v1.0.0";
         let rule = no_c(&[Tree::parse(tree)]);
         let ends: Vec<String> = rule
             .breaches
