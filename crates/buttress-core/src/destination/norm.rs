@@ -13,8 +13,11 @@ const FRACTION: u32 = 8;
 const OFTENEST: Duration = Duration::from_millis(5);
 const SELDOMEST: Duration = Duration::from_millis(50);
 
-/// How late our own timer may be before we were asleep: two of its periods. A busy machine is late by some milliseconds.
+/// Our own timer is on time within two of its periods: a busy machine is late by some milliseconds.
 const ASLEEP: u32 = 2;
+
+/// A pause of so long is one, whatever the age.
+const LONG: Duration = Duration::from_millis(250);
 
 /// Not awaited, or not known.
 const NEVER: u64 = u64::MAX;
@@ -23,8 +26,9 @@ const NEVER: u64 = u64::MAX;
 pub(crate) struct Norm {
     /// Nanoseconds; [`NEVER`] until it is known.
     age: AtomicU64,
-    /// When our last pause ended.
+    /// When our last pause ended, and how long it was.
     resumed: AtomicU64,
+    slept: AtomicU64,
     /// When our own timer is to fire next.
     expected: AtomicU64,
     /// Does a rule listen for silence, whatever the age?
@@ -46,6 +50,7 @@ impl Norm {
         Self {
             age: AtomicU64::new(age),
             resumed: AtomicU64::new(0),
+            slept: AtomicU64::new(0),
             expected: AtomicU64::new(NEVER),
             listens: matches!(rules.health, HealthPolicy::Phi(_)),
             median: AtomicU64::new(0),
@@ -92,6 +97,16 @@ impl Norm {
 
     pub(crate) fn set_median(&self, median: Duration) {
         self.median.store(nanos(median), Ordering::Relaxed);
+    }
+
+    /// How long our last pause was.
+    pub(crate) fn slept(&self) -> Duration {
+        Duration::from_nanos(self.slept.load(Ordering::Relaxed))
+    }
+
+    /// Our own timer may be late by so much before we were asleep: by less it does not make the age of a call.
+    fn asleep_after(&self) -> Duration {
+        (self.interval() * ASLEEP).max((self.age() / 2).min(LONG))
     }
 
     /// When our last pause ended.
@@ -150,13 +165,14 @@ impl Norm {
     pub(crate) fn notice(&self, now: Nanos) -> Option<Duration> {
         let expected = self.expected.load(Ordering::SeqCst);
         let late = now.since(Nanos::new(expected));
-        if expected == NEVER || late <= self.interval() * ASLEEP {
+        if expected == NEVER || late <= self.asleep_after() {
             return None;
         }
         let next = now.after(self.interval()).as_u64();
         self.expected
             .compare_exchange(expected, next, Ordering::SeqCst, Ordering::SeqCst)
             .ok()?;
+        self.slept.store(nanos(late), Ordering::Relaxed);
         self.resumed.store(now.as_u64(), Ordering::Relaxed);
         Some(late)
     }

@@ -277,3 +277,50 @@ fn a_hundred_thousand_endpoints_come_and_go_without_a_trace() {
     assert!(lock(&destination.0.out).is_empty());
     assert!(destination.registry().snapshot(at(0)).is_empty());
 }
+
+#[test]
+fn a_busy_machine_is_no_excuse_for_whoever_never_answers() {
+    let (destination, vitals) = watched();
+    // Our timer is late by 30 ms each time, for minutes.
+    let (mut now, mut calls) = (1_000, Vec::new());
+    let mut due = destination.tick(at(now));
+    while vitals.state() == State::Closed && now < 60_000 {
+        if let Ok(permit) = vitals.permit(at(now)) {
+            calls.push((now, permit));
+        }
+        now += 37;
+        if due.is_none_or(|due| at(now) >= due.after(Duration::from_millis(30))) {
+            due = destination.tick(at(now));
+        }
+        while let Some((began, permit)) = calls
+            .first()
+            .copied()
+            .filter(|(began, _)| began + TIMEOUT <= now)
+        {
+            let _ = began;
+            vitals.record(permit, at(now), Outcome::Failure(Cause::Timeout));
+            calls.remove(0);
+        }
+    }
+    assert!(now < 5_000, "blind for {now} ms");
+}
+
+#[test]
+fn ten_peers_that_fall_silent_with_us_are_nobodys_fault_and_one_event() {
+    let destination = destination();
+    let set: Vec<Vitals> = (0..10)
+        .map(|n| destination.endpoint(named(&format!("10.0.0.{n}:1"))))
+        .collect();
+    let calls: Vec<Permit> = set.iter().map(|vitals| begin(vitals, 1_000)).collect();
+    let asleep = tick_until(&destination, at(1_000), at(1_100));
+    let awake = asleep.after(Duration::from_secs(60));
+    for (vitals, permit) in set.iter().zip(calls) {
+        vitals.record(permit, awake, Outcome::Failure(Cause::Timeout));
+    }
+    let _ = tick_until(&destination, awake, awake.after(Duration::from_millis(200)));
+    assert!(
+        set.iter()
+            .all(|vitals| vitals.snapshot(awake).health == Health::Healthy)
+    );
+    assert_eq!(destination.registry().events().since(0).events.len(), 1);
+}

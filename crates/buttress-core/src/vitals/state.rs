@@ -243,7 +243,12 @@ impl State {
             Outcome::Failure(Cause::Timeout) => {
                 self.destination.notice(now);
                 match self.destination.rules.timeout {
-                    Some(timeout) if norm.waited(permit.started, now) < timeout.mul_f64(0.9) => {
+                    // A pause that is a good part of the timeout. Many short ones are a busy machine, and no excuse
+                    // for whoever never answers.
+                    Some(timeout)
+                        if norm.slept() >= timeout / 4
+                            && norm.waited(permit.started, now) < timeout.mul_f64(0.9) =>
+                    {
                         Outcome::Cancelled
                     }
                     _ => outcome,
