@@ -119,11 +119,11 @@ impl Buttress {
     ) -> Result<T, PolicyError> {
         let Some(policy) = self.policies.get(name) else {
             let known: Vec<&str> = self.policies.keys().map(String::as_str).collect();
-            return Err(PolicyError::new(
-                "policy",
-                name,
-                format!("one of the declared: {}", known.join(", ")),
-            ));
+            let needs = match known[..] {
+                [] => "to be declared; no policy is".to_owned(),
+                _ => format!("one of the declared: {}", known.join(", ")),
+            };
+            return Err(PolicyError::new("policy", name, needs));
         };
         make(policy).map_err(|error| error.within(&format!("policy.{name}")))
     }
