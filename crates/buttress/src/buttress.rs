@@ -61,6 +61,23 @@ impl Buttress {
         self
     }
 
+    /// The declared policies by name: to print what they mean, say.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use buttress::{Buttress, Policy, Traffic};
+    ///
+    /// for (name, policy) in Buttress::new().policy("db", Policy::new()).policies() {
+    ///     println!("{name}: {}", policy.explain(Traffic::default()));
+    /// }
+    /// ```
+    pub fn policies(&self) -> impl Iterator<Item = (&str, &Policy)> {
+        self.policies
+            .iter()
+            .map(|(name, policy)| (name.as_str(), policy))
+    }
+
     /// A layer that watches one service.
     ///
     /// # Errors
