@@ -116,6 +116,8 @@ fn a_policy_survives_its_text() {
 fn a_file_that_cannot_be_names_the_field_and_what_would_do() {
     for (text, words) in [
         ("deadline = \"0s\"", ["deadline", "1ms to 24h"]),
+        ("deadline = 1", ["integer `1`", "250ms"]),
+        ("enforce = 25", ["integer `25`", "25%"]),
         ("deadline = \"1 fortnight\"", ["fortnight", "250ms"]),
         ("deadline = \"99999999h\"", ["deadline", "duration"]),
         (
@@ -128,6 +130,11 @@ fn a_file_that_cannot_be_names_the_field_and_what_would_do() {
         ),
         ("redundancy = { failover = -1 }", ["-1", "failover"]),
         ("extra_load = 1.5", ["extra_load", "0 to 1"]),
+        ("caller_share = 0.0", ["caller_share", "above 0"]),
+        (
+            "deadline = \"2ms\"\nredundancy = { failover = 3 }",
+            ["deadline = 2ms", "each of 3 attempts"],
+        ),
         ("extra_load = nan", ["extra_load", "0 to 1"]),
         (
             "health = { consecutive = 0 }",
@@ -174,6 +181,67 @@ fn a_file_that_cannot_be_names_the_field_and_what_would_do() {
         let error = toml::from_str::<Policy>(text).unwrap_err().to_string();
         for word in words {
             assert!(error.contains(word), "{text}: {error}");
+        }
+    }
+}
+
+/// The blocks of the page on files, without comments; keys that have no default are commented out there.
+fn documented(uncommented: bool) -> Vec<String> {
+    include_str!("../crates/buttress/src/docs/config.md")
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("```"))
+        .map(|(block, _)| match uncommented {
+            true => block.replace("\n# ", "\n"),
+            false => block.to_owned(),
+        })
+        .collect()
+}
+
+#[test]
+fn the_page_on_files_names_every_key_and_its_default() {
+    let [policy, rules] = &documented(false)[..] else {
+        panic!("two blocks")
+    };
+    let read: Buttress = toml::from_str(policy).unwrap();
+    assert_eq!(read, Buttress::new().policy("inventory", Policy::new()));
+    for line in rules.lines() {
+        let read: Policy = toml::from_str(line).unwrap();
+        let defaults: &[HealthPolicy] = &[
+            HealthPolicy::consecutive(5),
+            HealthPolicy::consecutive_by_origin(5),
+            HealthPolicy::rate(RatePolicy::new()),
+            HealthPolicy::rate(RatePolicy::new().slow(SlowPolicy::after(Duration::from_secs(1)))),
+            HealthPolicy::ewma(EwmaPolicy::new()),
+            HealthPolicy::phi(PhiPolicy::new()),
+        ];
+        let known = defaults
+            .iter()
+            .any(|rule| read == Policy::new().health(*rule));
+        assert!(known, "{line}");
+    }
+    assert!(toml::from_str::<Buttress>(&documented(true)[0]).is_ok());
+}
+
+#[test]
+fn the_page_on_files_leaves_no_key_out() {
+    let [policy, _] = &documented(true)[..] else {
+        panic!("two blocks")
+    };
+    let unknown = toml::from_str::<Policy>("nothing = 1")
+        .unwrap_err()
+        .to_string();
+    let parts = ["breaker", "ejection", "probe"].map(|part| {
+        toml::from_str::<Policy>(&format!("{part} = {{ nothing = 1 }}"))
+            .unwrap_err()
+            .to_string()
+    });
+    for error in parts.iter().chain([&unknown]) {
+        let (_, keys) = error.split_once("expected one of").unwrap();
+        for key in keys.split('`').skip(1).step_by(2) {
+            let is_there =
+                policy.contains(&format!("\n{key} = ")) || policy.contains(&format!(".{key}]"));
+            assert!(is_there, "{key}");
         }
     }
 }

@@ -57,14 +57,19 @@ impl std::str::FromStr for Enforce {
             "on" => Ok(Self::ON),
             "off" => Ok(Self::OFF),
             _ => (text.strip_suffix('%').and_then(percent).map(Self))
-                .ok_or_else(|| format!("{text:?} says not what to enforce: write \"on\", \"off\" or a share like \"25%\"")),
+                .ok_or_else(|| format!("{text:?} does not say what to enforce: write \"on\", \"off\" or a share like \"25%\"")),
         }
     }
 }
 
 #[cfg(feature = "serde")]
 mod data {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+    use std::fmt;
+
+    use serde::{
+        Deserialize, Deserializer, Serialize, Serializer,
+        de::{Error, Visitor},
+    };
 
     use super::Enforce;
 
@@ -76,7 +81,21 @@ mod data {
 
     impl<'de> Deserialize<'de> for Enforce {
         fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-            String::deserialize(from)?.parse().map_err(D::Error::custom)
+            from.deserialize_str(Text)
+        }
+    }
+
+    struct Text;
+
+    impl Visitor<'_> for Text {
+        type Value = Enforce;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("\"on\", \"off\" or a share like \"25%\"")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Enforce, E> {
+            text.parse().map_err(E::custom)
         }
     }
 }

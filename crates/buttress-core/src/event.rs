@@ -8,7 +8,8 @@ use crate::{
 };
 
 /// Something that changed, worth telling.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Event {
     /// When, by the clock of the layers.
     pub at: Nanos,
@@ -22,6 +23,11 @@ pub struct Event {
 
 /// What changed.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum EventKind {
     /// It failed: calls stop for `wait`, or go on where no breaker acts.

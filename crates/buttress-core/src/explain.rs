@@ -3,8 +3,9 @@
 use std::{fmt, time::Duration};
 
 use crate::{
-    HealthPolicy, Rules,
+    Enforce, HealthPolicy, Rules, Window,
     health::{Bank, Ladder, Quiet, Rung},
+    print_duration,
 };
 
 /// The traffic a policy is explained for. What is said here is measured where it runs.
@@ -63,6 +64,10 @@ pub struct Explanation {
     pub hang_noticed_in: Option<Duration>,
     /// How many of the set may be out at once; none for a service alone, which may always be.
     pub ejected_at_most: Option<u32>,
+    /// How many alarms are acted on.
+    pub enforce: Enforce,
+    /// When a rule by name trips, in words, where no number of failures in a row says it.
+    pub trips: Option<String>,
     traffic: Traffic,
     tolerable: f64,
 }
@@ -112,6 +117,8 @@ impl Rules {
             hang_noticed_in: None,
             ejected_at_most: (traffic.endpoints > 1)
                 .then(|| self.ejection.allowed(traffic.endpoints as usize) as u32),
+            enforce: self.enforced(),
+            trips: by_name(&self.health),
             traffic,
             tolerable,
         };
@@ -182,6 +189,9 @@ impl fmt::Display for Explanation {
         if let Some(failures) = self.failures_in_a_row {
             write!(f, "trips after {failures} failures in a row")?;
         }
+        if let Some(trips) = &self.trips {
+            write!(f, "trips {trips}")?;
+        }
         for delay in self.delays.iter().rev().filter(|delay| delay.failing < 1.0) {
             write!(
                 f,
@@ -191,9 +201,10 @@ impl fmt::Display for Explanation {
             )?;
         }
         if let Some(time) = self.time_between_false_alarms {
+            let digits = if calls_per_second < 10.0 { 2 } else { 0 };
             write!(
                 f,
-                "; one false alarm in {} at {calls_per_second:.0} calls/s to each of {endpoints} if {} % fail",
+                "; one false alarm in {} at {calls_per_second:.digits$} calls/s to each of {endpoints} if {} % fail",
                 days(time),
                 self.tolerable * 100.0,
             )?;
@@ -205,10 +216,52 @@ impl fmt::Display for Explanation {
                 hang.as_secs_f64()
             )?;
         }
+        match self.enforce {
+            Enforce::ON => {}
+            Enforce::OFF => return f.write_str("; alarms are only noted down (dry run)"),
+            share => write!(
+                f,
+                "; {share} of the alarms are acted on, the others noted down"
+            )?,
+        }
         match self.ejected_at_most {
             Some(most) => write!(f, "; at most {most} of {endpoints} ejected"),
             None => f.write_str("; it may stop all calls, being alone"),
         }
+    }
+}
+
+/// When a rule trips that looks at no run of failures.
+fn by_name(health: &HealthPolicy) -> Option<String> {
+    let over = |window: Window| match window {
+        Window::Calls(calls) => format!("the last {calls}"),
+        Window::Span(span) => format!("those of the last {}", print_duration(span)),
+    };
+    match health {
+        HealthPolicy::Rate(rate) => {
+            let slow = rate.slow.map_or_else(String::new, |slow| {
+                let after = print_duration(slow.after);
+                format!(", or {} take longer than {after}", slow.over)
+            });
+            Some(format!(
+                "once {} of the calls fail{slow}, of {} and at least {}",
+                rate.failures,
+                over(rate.window),
+                rate.at_least
+            ))
+        }
+        HealthPolicy::Ewma(ewma) => Some(format!(
+            "once the moving average of successes is below {}, over {} and at least {}",
+            ewma.required,
+            over(ewma.window),
+            ewma.at_least
+        )),
+        HealthPolicy::Phi(phi) => Some(format!(
+            "once it is silent for so long that a healthy one is as long once in 10^{} times, and {} more",
+            phi.threshold,
+            print_duration(phi.pause)
+        )),
+        _ => None,
     }
 }
 
@@ -224,6 +277,7 @@ fn days(time: Duration) -> String {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::{EwmaPolicy, PhiPolicy, RatePolicy, SlowPolicy};
 
     const BUSY: Traffic = Traffic {
         calls_per_second: 100.0,
@@ -257,6 +311,49 @@ mod tests {
                 means.time_between_false_alarms >= Some(month),
                 "{endpoints}"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_not_acted_on_is_said_to_be_a_dry_run() {
+        let says = |enforce| {
+            let rules = Rules {
+                enforce,
+                ..Rules::default()
+            };
+            rules.explain(BUSY).to_string()
+        };
+        assert!(says(Enforce::OFF).ends_with("alarms are only noted down (dry run)"));
+        let some = says(Enforce::percent(25));
+        assert!(
+            some.contains("25% of the alarms are acted on") && some.ends_with("1 of 3 ejected")
+        );
+    }
+
+    #[test]
+    fn every_rule_by_name_says_when_it_trips() {
+        for (health, words) in [
+            (
+                HealthPolicy::rate(
+                    RatePolicy::new().slow(SlowPolicy::after(Duration::from_secs(1))),
+                ),
+                "trips once 50 % of the calls fail, or 100 % take longer than 1s, of those of the last 10s and at least 20",
+            ),
+            (
+                HealthPolicy::ewma(EwmaPolicy::new().window(Window::Calls(100))),
+                "is below 80 %, over the last 100 and at least 5",
+            ),
+            (
+                HealthPolicy::phi(PhiPolicy::new()),
+                "once in 10^8 times, and 3s more",
+            ),
+        ] {
+            let rules = Rules {
+                health,
+                ..Rules::default()
+            };
+            let text = rules.explain(BUSY).to_string();
+            assert!(text.contains(words), "{text}");
         }
     }
 

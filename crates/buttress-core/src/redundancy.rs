@@ -1,6 +1,6 @@
 //! Whom to ask is the picker's choice; how many and when is decided here.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::{Nanos, Outcome, PolicyError, random::unit};
 
@@ -72,6 +72,16 @@ pub enum Step {
     Wait,
     /// It is over: the last answer stands.
     Stop,
+}
+
+/// As a file has it.
+impl fmt::Display for Redundancy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Failover(attempts) => write!(f, "{{ failover = {attempts} }}"),
+        }
+    }
 }
 
 impl Redundancy {

@@ -46,6 +46,18 @@ impl Ratio {
         }
         Err(PolicyError::new(field, self.0, "a ratio from 0 to 1"))
     }
+
+    /// The same where nothing at all would mean always, or never.
+    pub(crate) fn check_above_zero(self, field: &'static str) -> Result<(), PolicyError> {
+        if self.0 > 0.0 && self.0 <= 1.0 {
+            return Ok(());
+        }
+        Err(PolicyError::new(
+            field,
+            self.0,
+            "a ratio above 0 and up to 1",
+        ))
+    }
 }
 
 impl fmt::Display for Ratio {
@@ -141,9 +153,12 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 /// `#[serde(with = "duration_text")]`: a span as text, in files that people write.
 #[cfg(feature = "serde")]
 pub mod duration_text {
-    use std::time::Duration;
+    use std::{fmt, time::Duration};
 
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+    use serde::{
+        Deserializer, Serializer,
+        de::{Error, Visitor},
+    };
 
     /// Writes a span in its largest whole unit.
     ///
@@ -160,8 +175,21 @@ pub mod duration_text {
     ///
     /// Says what was read and what would do.
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        let text = String::deserialize(from)?;
-        super::parse_duration(&text).map_err(D::Error::custom)
+        from.deserialize_str(Text)
+    }
+
+    struct Text;
+
+    impl Visitor<'_> for Text {
+        type Value = Duration;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a duration in quotes, like \"250ms\", \"1.5s\" or \"2m\"")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {
+            super::parse_duration(text).map_err(E::custom)
+        }
     }
 
     /// The same for a span that may be absent.

@@ -61,6 +61,23 @@ impl Buttress {
         self
     }
 
+    /// The declared policies by name: to print what they mean, say.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use buttress::{Buttress, Policy, Traffic};
+    ///
+    /// for (name, policy) in Buttress::new().policy("db", Policy::new()).policies() {
+    ///     println!("{name}: {}", policy.explain(Traffic::default()));
+    /// }
+    /// ```
+    pub fn policies(&self) -> impl Iterator<Item = (&str, &Policy)> {
+        self.policies
+            .iter()
+            .map(|(name, policy)| (name.as_str(), policy))
+    }
+
     /// A layer that watches one service.
     ///
     /// # Errors
@@ -119,11 +136,11 @@ impl Buttress {
     ) -> Result<T, PolicyError> {
         let Some(policy) = self.policies.get(name) else {
             let known: Vec<&str> = self.policies.keys().map(String::as_str).collect();
-            return Err(PolicyError::new(
-                "policy",
-                name,
-                format!("one of the declared: {}", known.join(", ")),
-            ));
+            let needs = match known[..] {
+                [] => "to be declared; no policy is".to_owned(),
+                _ => format!("one of the declared: {}", known.join(", ")),
+            };
+            return Err(PolicyError::new("policy", name, needs));
         };
         make(policy).map_err(|error| error.within(&format!("policy.{name}")))
     }

@@ -8,7 +8,9 @@
 //! | all of these, measured once | [`GuardLayer::new("db", Plain)`](GuardLayer) |
 //! | to ask a service again | [`RetryLayer`] |
 //! | replicas, and failover between them | [`Buttress::dispatch`] |
-//! | policies from a file | [`Buttress`], feature `serde` |
+//! | policies from a file | [`Buttress`], feature `serde`; [every key](docs::config) |
+//!
+//! Pages: [how an endpoint is judged](docs::detection), [the order of the parts](docs::order), [policies from files](docs::config).
 //!
 //! # Examples
 //!
@@ -35,6 +37,8 @@ mod builder;
 mod buttress;
 mod clock;
 mod dispatch;
+#[cfg(any(doc, doctest))]
+pub mod docs;
 mod guard;
 mod host;
 mod labelled;
@@ -46,12 +50,13 @@ mod timer;
 pub use builder::ServiceBuilderExt;
 pub use buttress::Buttress;
 pub use buttress_core::{
-    Attempt, BreakerPolicy, Budget, Cause, Causes, Clock, Counts, Decisions, Describe, Destination,
-    EjectionPolicy, Endpoint, Enforce, Episode, Event, EventKind, Events, EwmaPolicy, Explanation,
-    FaultKind, Force, Health, HealthPolicy, Hold, InvalidEndpoint, Labels, Nanos, Outcome, Panic,
-    PeersPolicy, PhiPolicy, Place, PolicyError, ProbePolicy, Protocol, RampPolicy, RatePolicy,
-    Ratio, Recent, Redundancy, Refusal, Registry, Reliability, Resend, Rhythm, SlowPolicy,
-    Snapshot, State, Suspect, Tally, Traffic, Trend, Verdict, Vitals, Window,
+    Attempt, BreakerPolicy, Budget, Cause, Causes, Clock, Counts, Decisions, Delay, Describe,
+    Destination, EjectionPolicy, Endpoint, Enforce, Episode, Event, EventKind, Events, EwmaPolicy,
+    Explanation, FaultKind, Force, Health, HealthPolicy, Hold, InvalidEndpoint, Labels, Nanos,
+    Origin, Outcome, Panic, PeersPolicy, Permit, PhiPolicy, Place, PolicyError, ProbePolicy,
+    Protocol, RampPolicy, RatePolicy, Ratio, Recent, Redundancy, Refusal, Registry, Reliability,
+    Resend, Rhythm, Sign, SlowPolicy, Snapshot, State, Suspect, Tally, Threshold, Traffic, Trend,
+    Verdict, Vitals, Window,
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{BodyError, BoxedHttp, GuardedBody, Http, HttpProbe, Replayable};

@@ -10,7 +10,7 @@ use buttress_core::{
 /// The longest time a policy may name: one day.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What should be true of calls to one destination: plain data, from code or from a file.
+/// What should be true of calls to one destination: plain data, from code or from a file ([every key](crate::docs::config)).
 ///
 /// | field | default | meaning |
 /// |---|---|---|
@@ -25,7 +25,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// | `peers` | binomial test, every 10 s | who fails more often than the others explain |
 /// | `ejection` | half of a priority, one always stays | how many endpoints of a set may be out at once |
 /// | `enforce` | on | whether alarms are acted on, or only noted down |
-/// | `breaker` | 0.5 s, doubling to 5 s; 3 good probes | how long to leave it alone, and how it comes back |
+/// | `breaker` | 0.5 s, doubling to 5 s (alone 2 s); about 7 good probes, then a ramp | how long to leave it alone, and how it comes back |
 /// | `probe` | every 2 s, at once on suspicion | how endpoints are probed, where a probe is given |
 ///
 /// # Examples
@@ -217,6 +217,17 @@ impl Policy {
             ));
         }
         self.redundancy.check()?;
+        if let (Some(deadline), Some(attempt)) = (self.deadline, self.limits().attempt)
+            && attempt < Duration::from_millis(1)
+        {
+            let attempts = self.redundancy.attempts();
+            let needs = format!("at least 1ms for each of {attempts} attempts");
+            return Err(PolicyError::new(
+                "deadline",
+                print_duration(deadline),
+                needs,
+            ));
+        }
         self.probe.check()?;
         self.extra_load.check("extra_load")?;
         self.rules(Parts::default()).check()
@@ -321,6 +332,13 @@ mod tests {
             (Policy::new().deadline(Duration::ZERO), "deadline"),
             (Policy::new().deadline(Duration::MAX), "deadline"),
             (Policy::new().attempt_timeout(day), "attempt_timeout"),
+            (
+                Policy::new()
+                    .deadline(Duration::from_millis(2))
+                    .redundancy(Redundancy::failover(3)),
+                "deadline",
+            ),
+            (Policy::new().caller_share(Ratio::new(0.0)), "caller_share"),
             (
                 Policy::new().redundancy(Redundancy::failover(0)),
                 "redundancy.failover",

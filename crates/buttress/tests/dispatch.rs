@@ -9,8 +9,8 @@ use std::{
 };
 
 use buttress::{
-    Buttress, CLOCK, Dispatch, Endpoint, HealthPolicy, Idempotent, Plain, Policy, Redundancy,
-    Refusal, RetryLayer, State, fixed,
+    Buttress, CLOCK, Dispatch, Endpoint, Force, HealthPolicy, Idempotent, Plain, Policy,
+    Redundancy, Refusal, RetryLayer, State, fixed,
 };
 use buttress_test::{Answer, Readiness, Script, Scripted};
 use futures_core::Stream;
@@ -155,7 +155,8 @@ async fn a_busy_endpoint_is_waited_for_when_the_others_cannot_be_reached() {
 async fn a_service_that_cannot_become_ready_has_failed_unsent() {
     let buttress = Buttress::new().policy("set", policy());
     let (service, _) = over(&buttress, &["unreachable", "good"]);
-    for _ in 0..20 {
+    // Of so many picks at random fewer than five would be a coincidence of one in 10^12.
+    for _ in 0..60 {
         assert!(service.clone().oneshot(1).await.is_ok());
     }
     let snapshot = buttress.registry().snapshot(CLOCK.now());
@@ -328,4 +329,19 @@ async fn a_first_set_that_never_comes_is_not_waited_for_for_ever() {
         })
     );
     drop(tell);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_is_found_by_its_address_and_drained_by_hand() {
+    let buttress = Buttress::new().policy("set", policy());
+    let (service, scripts) = over(&buttress, &["good:1", "good:2"]);
+    service.clone().ready().await.unwrap();
+    assert!(service.vitals("good:3").is_none());
+    let vitals = service.vitals("good:1").unwrap();
+    vitals.force(Some(Force::Drain), CLOCK.now());
+    for id in 0..20 {
+        service.clone().oneshot(id).await.unwrap();
+    }
+    assert_eq!(scripts[0].counts().calls, 0);
+    assert!(service.destination().panic().is_none());
 }

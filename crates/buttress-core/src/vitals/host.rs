@@ -62,7 +62,7 @@ impl Rules {
         self.breaker.check()?;
         self.ejection.check()?;
         if let Some(share) = self.caller_share {
-            share.check("caller_share")?;
+            share.check_above_zero("caller_share")?;
         }
         check_tolerable(self.tolerable)?;
         check_period(self.false_alarm_every)

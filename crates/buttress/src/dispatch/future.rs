@@ -30,7 +30,7 @@ pin_project_lite::pin_project! {
     ///
     /// # Panics
     ///
-    /// When it has to wait under a policy with a deadline, outside a tokio runtime with time enabled.
+    /// When it has to wait under a policy with a deadline or an attempt timeout, outside a tokio runtime with time enabled.
     #[must_use = "futures do nothing unless polled"]
     pub struct DispatchFuture<S, P, Req>
     where

@@ -31,13 +31,28 @@ where
 /// Spreads calls over a set of endpoints, and asks another when one fails. A layer over a [`Connect`].
 ///
 /// Endpoints, their vitals and the budget are born here and shared; connections belong to each `layer()`.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tower::BoxError> {
+/// use buttress::{DispatchLayer, Endpoint, Idempotent, Plain, Policy, Redundancy, fixed};
+/// use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+///
+/// let policy = Policy::new().redundancy(Redundancy::failover(2));
+/// let layer = DispatchLayer::new("db", Idempotent(Plain), &policy, fixed(["10.0.0.1:80", "10.0.0.2:80"])?)?;
+/// let connect = |_: &Endpoint| service_fn(|id: u32| async move { Ok::<_, BoxError>(id + 1) });
+/// assert_eq!(ServiceBuilder::new().layer(layer).service(connect).oneshot(1).await?, 2);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct DispatchLayer<P> {
     protocol: P,
     plan: Arc<Plan>,
 }
 
-/// Asks one service again when it fails: a set of one.
+/// Asks one service again when it fails: a set of one. An example is at [`Idempotent`](crate::Idempotent), without which
+/// a request is sent once.
 #[derive(Clone, Debug)]
 pub struct RetryLayer<P> {
     protocol: P,

@@ -11,7 +11,9 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use buttress_core::{Budget, Describe, Endpoint, ProbePolicy, Protocol, Redundancy, Resend};
+use buttress_core::{
+    Budget, Describe, Destination, Endpoint, ProbePolicy, Protocol, Redundancy, Resend, Vitals,
+};
 use tower_service::Service;
 
 pub use future::DispatchFuture;
@@ -77,6 +79,24 @@ impl<S: Clone, P> Dispatch<S, P> {
 }
 
 impl<S, P> Dispatch<S, P> {
+    /// What its endpoints share: what is learned from all of them, and where a fault is, on demand.
+    #[must_use]
+    pub fn destination(&self) -> &Destination {
+        self.plan.source.destination()
+    }
+
+    /// What is known of the endpoint at `address`, while it belongs to the set: to look at it, or to drain it by hand.
+    ///
+    /// The first set is read when a service is first polled for readiness; before, nothing is known.
+    #[must_use]
+    pub fn vitals(&self, address: &str) -> Option<Vitals> {
+        let (_, nodes) = self.plan.source.nodes();
+        let mut nodes = nodes.iter();
+        nodes
+            .find(|node| node.endpoint.address() == address)
+            .map(|node| node.vitals.clone())
+    }
+
     /// Asks the endpoints between calls whether they are well, as the policy's `probe` says.
     ///
     /// Probes and calls feed one record, and where they disagree calls win. One task does it, until the last service is

@@ -137,6 +137,10 @@ impl Source {
         }
     }
 
+    pub(super) const fn destination(&self) -> &Destination {
+        &self.destination
+    }
+
     pub(super) fn panic(&self) -> Option<Panic> {
         self.destination.panic()
     }

@@ -70,11 +70,7 @@ impl<P> GuardLayer<P> {
         policy.check()?;
         if policy.asks_again() != Redundancy::None {
             let needs = "`none` under a guard, which asks once; use `retry` or `dispatch`";
-            return Err(PolicyError::new(
-                "redundancy",
-                format!("{:?}", policy.asks_again()),
-                needs,
-            ));
+            return Err(PolicyError::new("redundancy", policy.asks_again(), needs));
         }
         Ok(Self::born(name, protocol, policy, parts, registry))
     }

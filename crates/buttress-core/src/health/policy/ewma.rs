@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Window, check_share};
+use super::Window;
 use crate::{PolicyError, Ratio};
 
 /// When the exponentially weighted average of successes is too low. Judged when a call fails.
@@ -65,7 +65,7 @@ impl EwmaPolicy {
             "health.ewma.at_least",
         ];
         self.window.check(fields, self.at_least)?;
-        check_share("health.ewma.required", self.required)
+        self.required.check_above_zero("health.ewma.required")
     }
 }
 

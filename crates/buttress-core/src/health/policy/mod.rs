@@ -162,18 +162,5 @@ fn check_count(field: &'static str, count: u32, of: &str) -> Result<(), PolicyEr
     Err(PolicyError::new(field, count, format!("1 to {MOST} {of}")))
 }
 
-/// A share that a rule trips at: nothing at all would trip always, or never.
-fn check_share(field: &'static str, share: crate::Ratio) -> Result<(), PolicyError> {
-    let share = share.as_f64();
-    if share > 0.0 && share <= 1.0 {
-        return Ok(());
-    }
-    Err(PolicyError::new(
-        field,
-        share,
-        "a ratio above 0 and up to 1",
-    ))
-}
-
 #[cfg(test)]
 mod tests;

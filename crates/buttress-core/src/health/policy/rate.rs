@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Window, check_share};
+use super::Window;
 use crate::{PolicyError, Ratio, value::check_span};
 
 /// When the share of failed or slow calls is too large. Thresholds are inclusive, and judged at every call that ends.
@@ -86,7 +86,7 @@ impl RatePolicy {
             "health.rate.at_least",
         ];
         self.window.check(fields, self.at_least)?;
-        check_share("health.rate.failures", self.failures)?;
+        self.failures.check_above_zero("health.rate.failures")?;
         self.slow.as_ref().map_or(Ok(()), SlowPolicy::check)
     }
 }
@@ -132,7 +132,7 @@ impl SlowPolicy {
 
     fn check(&self) -> Result<(), PolicyError> {
         check_span("health.rate.slow.after", self.after)?;
-        check_share("health.rate.slow.over", self.over)
+        self.over.check_above_zero("health.rate.slow.over")
     }
 }
 

@@ -1,0 +1,8 @@
+//! Pages to read: how the parts fit together. They hold no code.
+
+#[doc = include_str!("config.md")]
+pub mod config {}
+#[doc = include_str!("detection.md")]
+pub mod detection {}
+#[doc = include_str!("order.md")]
+pub mod order {}
