@@ -32,6 +32,9 @@ use std::process::ExitCode;
 
 use self::{draws::Plan, report::Report, support::Arguments};
 
+/// Makes its runs, and reports what it found.
+type Scenario = fn(&mut Report, Plan) -> Result<(), String>;
+
 fn main() -> ExitCode {
     support::ended("detection", run())
 }
@@ -44,7 +47,7 @@ fn run() -> Result<bool, String> {
     };
     let mut report = Report::new(plan)?;
     let only = arguments.text("only");
-    let scenarios: [(&str, fn(&mut Report, Plan) -> Result<(), String>); 8] = [
+    let scenarios: [(&str, Scenario); 8] = [
         ("cost", cost::measure),
         ("delays", delays::measure),
         ("onsets", onsets::measure),
