@@ -18,6 +18,9 @@ pub(crate) const RATES: [u32; 5] = [5, 10, 20, 50, 100];
 /// Healthy calls before each change. Evidence forgets within some hundred.
 const GAP: u64 = 1_000;
 
+/// The same where it matters what was learned of bursts: an alarm forgets the last hundred or so of it.
+const LONG_GAP: u64 = 30_000;
+
 /// Healthy calls at first: what is learned of bursts is learned.
 const WARM_UP: u64 = 100_000;
 
@@ -33,23 +36,31 @@ pub(crate) fn measure(report: &mut Report, plan: Plan) -> Result<(), String> {
         let scenario = format!("cusum.delay_{rate}");
         let runs = plan.each(20_000.0);
         let streams = plan.streams(&scenario, |random| {
-            let twin = bank.clone();
-            onsets(&rules, Some(twin), rate, runs, random)
+            onsets(&rules, None, rate, (runs, GAP), random).ours
         });
-        let (ours, twins): (Vec<_>, Vec<_>) = streams.into_iter().unzip();
-        let (ours, twins) = (Sums::of(ours), Sums::of(twins));
-        report.add(&scenario, ours.mean(1.0));
-        if let (Some(ours), Some(twin)) = (ours.mean(1.0), twins.mean(1.0)) {
-            // Same draws: the error of the ratio is far below that of either.
-            report.add(
-                &format!("burst.iid_{rate}"),
-                Some(Figure {
-                    value: ours.value / twin.value,
-                    error: None,
-                    ..ours
-                }),
-            );
-        }
+        report.add(&scenario, Sums::of(streams).mean(1.0));
+    }
+    for rate in [10, 50] {
+        let scenario = format!("burst.iid_{rate}");
+        let runs = plan.each(4_000.0);
+        let streams = plan.streams(&scenario, |random| {
+            onsets(&rules, Some(bank.clone()), rate, (runs, LONG_GAP), random)
+        });
+        let apart = streams.iter().map(|found| found.apart).sum();
+        let ours = Sums::of(streams.iter().map(|found| found.ours).collect());
+        let twins = Sums::of(streams.iter().map(|found| found.twins).collect());
+        let (Some(ours), Some(twins)) = (ours.mean(1.0), twins.mean(1.0)) else {
+            continue;
+        };
+        // Same draws: what error there is lies in how often they part.
+        let ratio = Figure {
+            value: ours.value / twins.value,
+            error: None,
+            ..ours
+        };
+        report.add(&scenario, Some(ratio));
+        let apart = Figure::share(apart, ours.runs.unwrap_or(0), ours.calls);
+        report.add(&format!("burst.iid_apart_{rate}"), apart);
     }
     let references = [
         ("window100", policy::window_of_100(), 4_000.0),
@@ -64,7 +75,7 @@ pub(crate) fn measure(report: &mut Report, plan: Plan) -> Result<(), String> {
             let scenario = format!("{name}.delay_{rate}");
             let runs = plan.each(runs);
             let streams = plan.streams(&scenario, |random| {
-                onsets(&rules, None, rate, runs, random).0
+                onsets(&rules, None, rate, (runs, GAP), random).ours
             });
             let sums = Sums::of(streams);
             report.add(&scenario, sums.mean(1.0));
@@ -100,21 +111,29 @@ fn design(report: &mut Report, means: &Explanation) -> Result<(), String> {
     Ok(())
 }
 
+/// What the service made of the changes, what its twin did, and how often not the same.
+#[derive(Clone, Copy)]
+struct Found {
+    ours: Sums,
+    twins: Sums,
+    apart: u64,
+}
+
 /// Changes to `percent` failures, one after another on one service that recovers between them; and what a bank with
 /// the same thresholds, which knows nothing of bursts and time, makes of the same calls.
 fn onsets(
     rules: &Rules,
     mut twin: Option<Bank>,
     percent: u32,
-    runs: u64,
+    (runs, gap): (u64, u64),
     random: &mut Rng,
-) -> (Sums, Sums) {
+) -> Found {
     let mut service = Steady::new(rules, random.u64(..));
     let (mut ours, mut twins) = (Sums::default(), Sums::default());
     ours.false_alarms += healthy(&mut service, &mut twin, WARM_UP, random);
-    let mut spent = 0;
+    let (mut spent, mut apart) = (0, 0);
     for _ in 0..runs {
-        ours.false_alarms += healthy(&mut service, &mut twin, GAP, random);
+        ours.false_alarms += healthy(&mut service, &mut twin, gap, random);
         let (mut calls, mut noticed, mut twin_noticed) = (0, None, twin.is_none().then_some(0));
         while noticed.is_none() || twin_noticed.is_none() {
             if spent + calls >= ENOUGH {
@@ -135,6 +154,7 @@ fn onsets(
             (Some(took), Some(twin_took)) => {
                 ours.add(took as f64);
                 twins.add(twin_took as f64);
+                apart += u64::from(took != twin_took);
             }
             _ => ours.give_up(calls as f64),
         }
@@ -148,7 +168,7 @@ fn onsets(
     }
     ours.calls = service.calls;
     twins.calls = service.calls;
-    (ours, twins)
+    Found { ours, twins, apart }
 }
 
 /// Calls at the tolerable rate, until so many went by without an alarm. How many alarms were there?

@@ -1,5 +1,6 @@
 //! What was found, for people and for programs.
 
+use buttress::Enforce;
 use serde_json::{Map, Value, json};
 
 use crate::{draws::Plan, figure::Figure, policy};
@@ -14,8 +15,14 @@ impl Report {
         let mut report = Self(Map::new());
         report.note("seed", plan.seed);
         report.note("part", plan.part);
-        let policy = serde_json::to_value(policy::policy()).map_err(|error| error.to_string())?;
-        report.note("policy", policy);
+        let policies = [
+            ("policy.all", policy::policy()),
+            ("policy.locate", policy::policy().enforce(Enforce::OFF)),
+        ];
+        for (key, policy) in policies {
+            let policy = serde_json::to_value(policy).map_err(|error| error.to_string())?;
+            report.note(key, policy);
+        }
         Ok(report)
     }
 

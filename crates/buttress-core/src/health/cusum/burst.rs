@@ -133,12 +133,31 @@ impl Slots {
 
     /// The lower 99 % confidence bound of the dispersion, in units of that of independent failures (1 − p, the
     /// binomial's). Its estimate has a relative variance of 2 / slots, if failures are independent (the χ² of the
-    /// index of dispersion), and of some 1 / failures more when they are few.
+    /// index of dispersion), and of some 1 / failures more when they are few. As for any scale the bound
+    /// is taken of its logarithm: taken of the estimate itself, it is below zero for sixteen slots of one failure each on
+    /// average, however these cluster, and a service has as many false alarms until it is not.
     fn dispersion_at_least(&self) -> f64 {
         let mean = self.failures / self.number;
         let variance = (self.squares - self.failures * mean) / (self.number - 1.0);
         let independent = mean * (1.0 - mean / SLOT as f64);
         let doubt = SURE * (2.0 / self.number + 1.0 / self.failures).sqrt();
-        variance / independent * (1.0 - doubt)
+        variance / independent * (-doubt).exp()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_bursts_are_enough_to_tell() {
+        let mut burst = Burst::new();
+        for run in 1..=8 {
+            let now = Nanos::ZERO.after(std::time::Duration::from_secs(run));
+            burst.failure(194, true, now);
+            (0..5).for_each(|_| burst.failure(0, false, now));
+        }
+        let scale = burst.scale();
+        assert!((1.2..3.0).contains(&scale), "{scale}");
     }
 }
