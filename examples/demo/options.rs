@@ -7,7 +7,7 @@ Three replicas, five faults, and the same traffic through a naked and a buttress
 
 Usage: cargo run --release --example demo -- [OPTIONS]
 
-  --seconds N   how long the whole run takes, 15 to 3600; default 40
+  --seconds N   how long the whole run takes, 30 to 3600; default 40
   --rate N      calls per second through each client, 20 to 2000; default 200
   --json PATH   write the figures there too; success and availability as shares of 1, null for what is not known
   --help        this
@@ -15,8 +15,8 @@ Usage: cargo run --release --example demo -- [OPTIONS]
 Exit status: 0 if the buttressed client did better under every fault, 1 if not or if the demo failed,
 2 for wrong options, 130 if interrupted.";
 
-/// Shorter runs leave a breaker no time to find its way back.
-const SECONDS: (u64, u64) = (15, 3600);
+/// Shorter runs leave a breaker no time to find its way back by degrees.
+const SECONDS: (u64, u64) = (30, 3600);
 /// Fewer calls show nothing; more would measure this machine.
 const RATE: (u64, u64) = (20, 2000);
 

@@ -57,6 +57,13 @@ impl Budget {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, grow);
     }
 
+    /// Would one more be paid for, if it were sent now?
+    #[must_use]
+    pub fn covers(&self) -> bool {
+        // Relaxed: as above.
+        self.saved.load(Ordering::Relaxed) >= SEND
+    }
+
     /// May one more be sent? If so, it is paid for.
     #[must_use]
     pub fn charge(&self) -> bool {
@@ -104,7 +111,12 @@ mod tests {
         fn extra_sends_never_exceed_the_law_in_any_window(ops in prop::collection::vec(any::<bool>(), 0..400), share in 0.0..=1.0_f64) {
             let budget = Budget::new(Ratio::new(share));
             let log: Vec<(u64, u64)> = ops.into_iter().map(|request| {
-                if request { budget.deposit(); (1, 0) } else { (0, u64::from(budget.charge())) }
+                if request { budget.deposit(); (1, 0) } else {
+                    let covers = budget.covers();
+                    let paid = budget.charge();
+                    assert_eq!(covers, paid);
+                    (0, u64::from(paid))
+                }
             }).collect();
             for start in 0..log.len() {
                 let (mut requests, mut extra) = (0, 0);

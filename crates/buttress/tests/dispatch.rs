@@ -3,8 +3,9 @@
 
 use std::{
     collections::HashMap,
-    pin::Pin,
-    task::{Context, Poll},
+    future::Future as _,
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -242,6 +243,23 @@ async fn one_service_is_asked_again_after_a_pause() {
     assert_eq!(service.oneshot(1).await.unwrap_err().to_string(), "bad");
     assert_eq!(script.counts().calls, 3);
     assert!(CLOCK.now() > before, "not at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_dropped_in_its_pause_has_paid_for_nothing() {
+    let patient = policy().health(HealthPolicy::consecutive(1_000_000));
+    let layer = RetryLayer::new("one", Idempotent(Plain), &patient).unwrap();
+    let inner = replica("bad");
+    let script = inner.script();
+    let service = layer.layer(inner);
+    for _ in 0..100 {
+        let mut call = pin!(service.clone().oneshot(1));
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(call.as_mut().poll(cx).is_pending(), "it pauses");
+    }
+    assert_eq!(script.counts().calls, 100);
+    assert!(service.oneshot(1).await.is_err());
+    assert_eq!(script.counts().calls, 103, "the account is full as ever");
 }
 
 struct Sets(mpsc::UnboundedReceiver<Result<Vec<Endpoint>, BoxError>>);

@@ -114,7 +114,17 @@ impl BreakerPolicy {
                 "at least 1 probe",
             ));
         }
-        self.ramp.map_or(Ok(()), |ramp| ramp.check())
+        let Some(ramp) = self.ramp else {
+            return Ok(());
+        };
+        if let Some(probes) = self.close_after {
+            return Err(PolicyError::new(
+                "breaker.close_after",
+                probes,
+                "either this or breaker.ramp: after so many probes all calls flow again at once",
+            ));
+        }
+        ramp.check()
     }
 
     /// The longest stop, `alone` or in a set.

@@ -344,6 +344,15 @@ fn a_newcomer_warms_up_and_a_first_member_does_not() {
 }
 
 #[test]
+fn a_ramp_beside_the_classic_way_is_refused_and_not_forgotten() {
+    let both = BreakerPolicy::new().close_after(2).ramp(RampPolicy {
+        from: crate::Ratio::percent(5),
+        factor: 1.25,
+    });
+    assert_eq!(both.check().unwrap_err().field(), "breaker.close_after");
+}
+
+#[test]
 fn a_ramp_that_cannot_be_is_named() {
     let ramp = |from, factor| RampPolicy {
         from: crate::Ratio::new(from),

@@ -135,7 +135,7 @@ impl Ledger {
             now.since(self.born),
             self.down + current,
             self.restored + u64::from(self.open.is_some()),
-            self.restored,
+            (self.restored, self.down),
             self.detecting + detecting,
         )
     }
@@ -173,6 +173,17 @@ mod tests {
         let figures = ledger.reliability(minute(60));
         assert_eq!((figures.failures, figures.mttr), (1, None));
         assert_eq!(figures.availability, Some(0.75));
+    }
+
+    #[test]
+    fn an_outage_that_lasts_leaves_the_time_to_restoration_as_it_was() {
+        let mut ledger = Ledger::new(Nanos::ZERO);
+        ledger.broke(minute(10), minute(10));
+        ledger.restored(minute(14));
+        ledger.broke(minute(20), minute(20));
+        let figures = ledger.reliability(minute(60));
+        assert_eq!(figures.mttr, Some(Duration::from_secs(4 * 60)));
+        assert_eq!(figures.down, Duration::from_secs(44 * 60));
     }
 
     #[test]

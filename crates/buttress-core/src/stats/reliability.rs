@@ -17,7 +17,7 @@ pub struct Reliability {
     pub mtbf: Option<Duration>,
     /// The mean operating time between failures is at least this, with 95 % confidence, if failures come at random.
     pub mtbf_at_least: Duration,
-    /// Mean time to restoration: time down / outages that ended. Absent before the first ended.
+    /// Mean time to restoration, over the outages that ended. Absent before the first ended.
     pub mttr: Option<Duration>,
     /// Mean time to detect: from when it began to when it was noticed.
     pub mttd: Option<Duration>,
@@ -32,7 +32,7 @@ impl Reliability {
         age: Duration,
         down: Duration,
         failures: u64,
-        restored: u64,
+        (restored, restoring): (u64, Duration),
         detecting: Duration,
     ) -> Self {
         let up = age.saturating_sub(down);
@@ -43,7 +43,7 @@ impl Reliability {
             failures,
             mtbf: mean(up, failures),
             mtbf_at_least: up.div_f64(most_expected(failures)),
-            mttr: mean(down, restored),
+            mttr: mean(restoring, restored),
             mttd: mean(detecting, failures),
             failure_rate_per_hour: (hours > 0.0).then(|| failures as f64 / hours),
             availability: (!age.is_zero()).then(|| up.as_secs_f64() / age.as_secs_f64()),
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn the_textbook_vector_of_720_hours() {
-        let figures = Reliability::of(720 * HOUR, 2 * HOUR, 3, 3, Duration::ZERO);
+        let figures = Reliability::of(720 * HOUR, 2 * HOUR, 3, (3, 2 * HOUR), Duration::ZERO);
         let hours =
             |span: Option<Duration>| span.map_or(f64::NAN, |span| span.as_secs_f64() / 3600.0);
         assert!((hours(figures.mtbf) - 239.333_333_333_3).abs() < 1e-9);
@@ -111,14 +111,27 @@ mod tests {
 
     #[test]
     fn without_a_failure_only_a_bound_is_known() {
-        let figures = Reliability::of(1000 * HOUR, Duration::ZERO, 0, 0, Duration::ZERO);
+        let figures = Reliability::of(
+            1000 * HOUR,
+            Duration::ZERO,
+            0,
+            (0, Duration::ZERO),
+            Duration::ZERO,
+        );
         assert_eq!(
             (figures.mtbf, figures.mttr, figures.mttd),
             (None, None, None)
         );
         assert!((figures.mtbf_at_least.as_secs_f64() / 3600.0 - 333.808_200_7).abs() < 1e-5);
         assert_eq!(
-            Reliability::of(Duration::ZERO, Duration::ZERO, 0, 0, Duration::ZERO).availability,
+            Reliability::of(
+                Duration::ZERO,
+                Duration::ZERO,
+                0,
+                (0, Duration::ZERO),
+                Duration::ZERO
+            )
+            .availability,
             None
         );
     }

@@ -292,6 +292,9 @@ where
                     }
                     call.now = CLOCK.now();
                     this.stage.set(Stage::Picking);
+                    if !plan.budget.charge() {
+                        return Poll::Ready(call.conclude(protocol, plan, members));
+                    }
                 }
             }
         }
@@ -418,13 +421,14 @@ where
                 .is_some_and(|request| protocol.idempotent(request)),
             draw: fastrand::u64(..),
         });
-        let (stage, free) = match step {
+        let (stage, paid) = match step {
             // What was provably never sent is made good for nothing, once per endpoint.
-            Step::Launch => (Stage::Picking, outcome.unsent()),
-            Step::LaunchAt(until) => (Stage::Pausing { until }, false),
+            Step::Launch => (Stage::Picking, outcome.unsent() || plan.budget.charge()),
+            // A call dropped in its pause sends nothing: it pays afterwards.
+            Step::LaunchAt(until) => (Stage::Pausing { until }, plan.budget.covers()),
             Step::Wait | Step::Stop => return None,
         };
-        if !free && !plan.budget.charge() {
+        if !paid {
             return None;
         }
         // Whoever is picked from now on may be one of those waited for.
