@@ -188,9 +188,17 @@ fn fault(address: &str) -> Option<&'static str> {
     if path.contains(['?', '#']) {
         return Some("has a query or fragment; an endpoint is a host");
     }
+    if !path.is_empty() && !address.contains("://") {
+        return Some("has a path but no scheme; a URL begins as in \"http://\"");
+    }
     let (host, port) = split_port(authority);
     if host.is_empty() || host.contains(['[', ']', ':']) && !is_bracketed(host) {
         return Some("has no host; an IPv6 host needs brackets");
+    }
+    if !is_bracketed(host) && !is_name(host) {
+        return Some(
+            "has a host that is neither a name (ASCII letters, digits, '-', '_', '.') nor an IP address",
+        );
     }
     match port.map(str::parse::<u16>) {
         Some(Err(_) | Ok(0)) => Some("has a malformed port; needs 1 to 65535"),
@@ -219,6 +227,18 @@ fn is_bracketed(host: &str) -> bool {
         .is_some_and(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok())
 }
 
+/// A name, or four numbers: what ends in a number is an address (WHATWG URL, "ends in a number").
+fn is_name(host: &str) -> bool {
+    let mut labels = host.strip_suffix('.').unwrap_or(host).split('.');
+    let numeric = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    labels.clone().all(|label| {
+        (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    }) && (!labels.next_back().is_some_and(numeric) || host.parse::<std::net::Ipv4Addr>().is_ok())
+}
+
 /// Hides everything before the last `@`.
 fn redact(address: &str) -> String {
     address
@@ -241,6 +261,8 @@ mod tests {
             "[::1]:80",
             "unix:///run/app.sock",
             "db",
+            "my_service.svc-1.cluster.local.:80",
+            "http://10.0.0.1.example:80/",
         ] {
             assert!(Endpoint::new(address).is_ok(), "{address}");
         }
@@ -259,6 +281,13 @@ mod tests {
             ("1http://h", "scheme"),
             ("::1:80", "brackets"),
             ("http://h?x=1", "query"),
+            ("http//h", "scheme"),
+            ("10.0.0.256:80", "host"),
+            ("10.0.0:80", "host"),
+            ("%zz:80", "host"),
+            ("a,b:80", "host"),
+            ("a..b:80", "host"),
+            ("http://bücher:80", "host"),
         ] {
             let error = Endpoint::new(address).unwrap_err().to_string();
             assert!(
