@@ -77,14 +77,15 @@ impl Endpoint {
         self
     }
 
-    /// Its share of calls, relative to the others; 1 by default.
+    /// Its share of calls, relative to the others; 1 by default. So far no choice among endpoints heeds it.
     #[must_use]
     pub const fn weight(mut self, weight: u32) -> Self {
         self.weight = weight;
         self
     }
 
-    /// Lower ones are asked first; 0 by default.
+    /// Which tier it belongs to, lower before higher; 0 by default. Ejection caps and panic are reckoned per tier; so far
+    /// the choice among endpoints does not heed it.
     #[must_use]
     pub const fn priority(mut self, priority: u32) -> Self {
         self.priority = priority;

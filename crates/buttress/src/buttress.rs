@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use buttress_core::{Endpoint, Parts, PolicyError, Registry};
 
 use crate::{
-    Dispatch, DispatchLayer, GuardLayer, RetryLayer, dispatch::EndpointSets, host, policy::Policy,
+    BreakerLayer, Dispatch, DispatchLayer, GuardLayer, HealthLayer, RetryLayer, StatsLayer,
+    dispatch::EndpointSets, host, policy::Policy,
 };
 
 /// The root: named policies, and the registry in which everything made from them is seen.
@@ -86,6 +87,39 @@ impl Buttress {
     pub fn guard<P>(&self, name: &str, protocol: P) -> Result<GuardLayer<P>, PolicyError> {
         self.named(name, |policy| {
             GuardLayer::checked(name, protocol, policy, Parts::default(), &self.registry)
+        })
+    }
+
+    /// A layer of detection alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::guard`].
+    pub fn health<P>(&self, name: &str, protocol: P) -> Result<HealthLayer<P>, PolicyError> {
+        self.named(name, |policy| {
+            HealthLayer::within(name, protocol, policy, &self.registry)
+        })
+    }
+
+    /// A layer of recovery alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::guard`].
+    pub fn breaker<P>(&self, name: &str, protocol: P) -> Result<BreakerLayer<P>, PolicyError> {
+        self.named(name, |policy| {
+            BreakerLayer::within(name, protocol, policy, &self.registry)
+        })
+    }
+
+    /// A layer of reliability alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::guard`].
+    pub fn stats<P>(&self, name: &str, protocol: P) -> Result<StatsLayer<P>, PolicyError> {
+        self.named(name, |policy| {
+            StatsLayer::within(name, protocol, policy, &self.registry)
         })
     }
 

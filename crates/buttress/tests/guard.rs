@@ -198,3 +198,14 @@ async fn builders_stack_by_name() {
     assert_eq!(service.oneshot(3).await.unwrap(), 3);
     assert_eq!(calls.load(Ordering::SeqCst), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn parts_made_by_the_root_are_seen_in_its_registry() {
+    let buttress = Buttress::new().policy("db", policy());
+    let health = buttress.health("db", Plain).unwrap();
+    let breaker = buttress.breaker("db", Plain).unwrap();
+    let stats = buttress.stats("db", Plain).unwrap();
+    assert_eq!(buttress.registry().snapshot(CLOCK.now()).len(), 3);
+    assert!(buttress.breaker("dv", Plain).is_err());
+    drop((health, breaker, stats));
+}

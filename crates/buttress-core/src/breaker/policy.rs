@@ -65,7 +65,7 @@ impl BreakerPolicy {
         self
     }
 
-    /// Sets the classic recovery: so many good probes in a row, and all calls flow again.
+    /// Sets the classic recovery: so many good probes in a row, and all calls flow again. It goes with no [`Self::ramp`].
     #[must_use]
     pub const fn close_after(mut self, probes: u32) -> Self {
         self.close_after = Some(probes);

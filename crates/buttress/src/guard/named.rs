@@ -1,6 +1,6 @@
 //! The parts of a guard, each alone, under the names the field uses.
 
-use buttress_core::{Parts, PolicyError, Vitals};
+use buttress_core::{Parts, PolicyError, Registry, Vitals};
 use tower_layer::Layer;
 
 use super::{Guard, GuardLayer};
@@ -26,7 +26,16 @@ macro_rules! part {
             ///
             /// Refuses a policy that cannot be, and one with a `redundancy`: that would silently do nothing here.
             pub fn with_policy(name: &str, protocol: P, policy: &Policy) -> Result<Self, PolicyError> {
-                GuardLayer::checked(name, protocol, policy, $parts, &host::registry()).map(Self)
+                Self::within(name, protocol, policy, &host::registry())
+            }
+
+            pub(crate) fn within(
+                name: &str,
+                protocol: P,
+                policy: &Policy,
+                registry: &Registry,
+            ) -> Result<Self, PolicyError> {
+                GuardLayer::checked(name, protocol, policy, $parts, registry).map(Self)
             }
 
             /// What is known of the service.
