@@ -4,16 +4,27 @@
 //! closes however its parent goes.
 
 use std::{
+    convert::Infallible,
     ffi::OsString,
     fmt,
     io::{self, BufRead as _, Write as _},
     process::ExitCode,
-    sync::atomic::{AtomicU8, Ordering},
     time::Duration,
 };
 
-use axum::{Router, http::StatusCode, routing::get, serve::ListenerExt as _};
+use axum::{
+    Router,
+    error_handling::HandleErrorLayer,
+    extract::Request,
+    http::StatusCode,
+    middleware::{Next, from_fn},
+    response::Response,
+    routing::get,
+    serve::ListenerExt as _,
+};
+use buttress_test::{FaultPlan, Faults};
 use tokio::{net::TcpListener, runtime::Runtime};
+use tower::{BoxError, ServiceBuilder};
 
 use crate::Fallible;
 
@@ -25,10 +36,14 @@ pub(crate) const DONE: &str = "done ";
 /// Below what Linux gives to outgoing connections: no client can sit on the port while the replica is gone.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-static MOOD: AtomicU8 = AtomicU8::new(WELL);
-const WELL: u8 = 0;
-const SLOW: u8 = 1;
-const HALF: u8 = 2;
+/// Where faults strike: whatever is asked, or calls but not the health check.
+const ALL: &str = "all";
+const CALLS: &str = "calls";
+
+/// What work takes when all is well, in microseconds.
+const WORK: std::ops::Range<u64> = 15_000..25_000;
+/// What makes it ten times as long.
+const SLOW: Duration = Duration::from_millis(9 * 20);
 
 pub(crate) fn main(arguments: &[OsString]) -> ExitCode {
     match obey(arguments) {
@@ -49,18 +64,21 @@ fn obey(arguments: &[OsString]) -> Fallible<()> {
         .first()
         .map(|port| port.to_string_lossy().parse())
         .transpose()?;
-    let (mut server, port) = serve(asked)?;
+    let faults = FaultPlan::new(fastrand::u64(..));
+    faults.enable();
+    let (mut server, port) = serve(asked, &faults)?;
     answer(format_args!("{DONE}{port}"))?;
     for order in io::stdin().lock().lines() {
         match order?.as_str() {
-            "slow" => MOOD.store(SLOW, Ordering::Relaxed),
-            "half" => MOOD.store(HALF, Ordering::Relaxed),
+            "slow" => faults.set(ALL, Faults::none().latency(SLOW)),
+            "half" => faults.set(CALLS, Faults::none().error(0.5)),
             // Every listener and connection lives in the runtime, and goes with it.
             "refuse" => drop(server.take()),
             "heal" => {
-                MOOD.store(WELL, Ordering::Relaxed);
+                faults.set(ALL, Faults::none());
+                faults.set(CALLS, Faults::none());
                 if server.is_none() {
-                    (server, _) = serve(Some(port))?;
+                    (server, _) = serve(Some(port), &faults)?;
                 }
             }
             other => return Err(format!("no such order: {other:?}").into()),
@@ -76,7 +94,7 @@ fn answer(text: impl fmt::Display) -> io::Result<()> {
     stdout.flush()
 }
 
-fn serve(port: Option<u16>) -> Fallible<(Option<Runtime>, u16)> {
+fn serve(port: Option<u16>, faults: &FaultPlan) -> Fallible<(Option<Runtime>, u16)> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -84,9 +102,12 @@ fn serve(port: Option<u16>) -> Fallible<(Option<Runtime>, u16)> {
     let listener = runtime.block_on(listen(port))?;
     let port = listener.local_addr()?.port();
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let router = Router::new()
-        .route("/work", get(work))
-        .route("/healthz", get(healthz));
+    let calls = Router::new().route("/work", get(async || "done\n"));
+    let router = faulty(calls, faults, CALLS)
+        // A shallow check, as they are: it takes as long as work does, and knows nothing of failing calls.
+        .route("/healthz", get(async || "well\n"))
+        .layer(from_fn(busy));
+    let router = faulty(router, faults, ALL);
     runtime.spawn(async { axum::serve(listener, router).await });
     Ok((Some(runtime), port))
 }
@@ -105,23 +126,19 @@ async fn listen(port: Option<u16>) -> Fallible<TcpListener> {
     Err(last.unwrap_or_default().into())
 }
 
-/// A shallow check, as they are: it takes as long as work does, and knows nothing of failing calls.
-async fn healthz() -> &'static str {
-    busy().await;
-    "well\n"
+/// Puts faults in front of its routes; where one strikes, the answer is 500.
+fn faulty(router: Router, faults: &FaultPlan, label: &str) -> Router {
+    let failed = |_: BoxError| async { (StatusCode::INTERNAL_SERVER_ERROR, "failed\n") };
+    router.layer(
+        ServiceBuilder::new()
+            .layer(HandleErrorLayer::new(failed))
+            .layer(faults.layer(label))
+            .map_err(|never: Infallible| -> BoxError { match never {} }),
+    )
 }
 
-async fn work() -> (StatusCode, &'static str) {
-    if busy().await == HALF && fastrand::bool() {
-        return (StatusCode::INTERNAL_SERVER_ERROR, "failed\n");
-    }
-    (StatusCode::OK, "done\n")
-}
-
-/// Takes its time, and tells the mood.
-async fn busy() -> u8 {
-    let mood = MOOD.load(Ordering::Relaxed);
-    let time = Duration::from_micros(fastrand::u64(15_000..25_000));
-    tokio::time::sleep(if mood == SLOW { 10 * time } else { time }).await;
-    mood
+/// Takes its time before it answers.
+async fn busy(request: Request, next: Next) -> Response {
+    tokio::time::sleep(Duration::from_micros(fastrand::u64(WORK))).await;
+    next.run(request).await
 }
