@@ -119,7 +119,7 @@ fn a_file_that_cannot_be_names_the_field_and_what_would_do() {
         ("deadline = 1", ["integer `1`", "250ms"]),
         ("enforce = 25", ["integer `25`", "25%"]),
         ("deadline = \"1 fortnight\"", ["fortnight", "250ms"]),
-        ("deadline = \"99999999h\"", ["deadline", "duration"]),
+        ("deadline = \"99999999h\"", ["deadline", "at most 24h"]),
         (
             "deadline = \"1s\"\nattempt_timeout = \"2s\"",
             ["deadline", "attempt_timeout"],

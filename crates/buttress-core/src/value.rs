@@ -136,7 +136,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     {
         return Err(wrong());
     }
-    let whole: u64 = whole.parse().map_err(|_| wrong())?;
+    let too_long = || format!("{text:?} is too long; at most 24h will do");
+    let whole: u64 = whole.parse().map_err(|_| too_long())?;
     // At most nine digits: the product stays far below u128's end.
     let fraction = match fraction {
         "" => 0,
@@ -147,7 +148,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let nanos = u128::from(whole) * scale + fraction;
     u64::try_from(nanos)
         .map(Duration::from_nanos)
-        .map_err(|_| wrong())
+        .map_err(|_| too_long())
 }
 
 /// `#[serde(with = "duration_text")]`: a span as text, in files that people write.
