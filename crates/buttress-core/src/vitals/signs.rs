@@ -161,6 +161,10 @@ impl Signs {
 
     /// There is enough evidence since `alarm`, though no call has ended.
     pub(super) fn accuse(&mut self, alarm: Alarm, now: Nanos, set: &impl Set) -> Option<EventKind> {
+        // Asked again, its set would spare it twice, and have one place fewer for good.
+        if self.breaker.is_down() {
+            return None;
+        }
         match self.hear(Some(alarm), now, set) {
             Heard::Held(told) => told,
             Heard::Act(alarm) => {
@@ -184,7 +188,11 @@ impl Signs {
         let Some(alarm) = alarm else {
             return Heard::Act(None);
         };
-        if self.held.is_some_and(|(_, until)| now < until) {
+        // Beyond what could have been set: the clock was set back.
+        if self
+            .held
+            .is_some_and(|(_, until)| now < until && until <= now.after(ASK_AGAIN))
+        {
             return Heard::Held(None);
         }
         // By hand nothing is done about it; it is noted down as what would have been done.
