@@ -433,3 +433,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn failures_that_are_tolerable_do_not_keep_it_from_coming_back_for_ever() {
+    let vitals = Vitals::new("db", &Rules::default(), &Host::new(Clock(|| Nanos::ZERO)));
+    vitals.force(Some(crate::Force::Open), at(0));
+    vitals.force(None, at(0));
+    assert_eq!(vitals.state(), State::Ramping);
+    // Four thousand calls a second for a minute, of which one in 500 fails.
+    let mut sent = 0_u64;
+    for millis in (0..60_000).flat_map(|millis| [millis; 4]) {
+        if let Ok(permit) = vitals.permit(at(millis)) {
+            sent += 1;
+            let outcome = if sent % 500 == 0 {
+                FAILED
+            } else {
+                Outcome::Success
+            };
+            vitals.record(permit, at(millis), outcome);
+        }
+    }
+    assert_eq!(vitals.state(), State::Closed, "share {}", vitals.share());
+}
