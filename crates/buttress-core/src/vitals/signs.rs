@@ -59,7 +59,8 @@ impl Signs {
         Self {
             detector: Detector::new(&rules.health, bank),
             callers: Callers::new(rules.caller_share),
-            breaker: Breaker::new(rules.breaker, rules.enforced(), alone, seed),
+            breaker: Breaker::new(rules.breaker, rules.enforced(), alone, seed)
+                .bearing(rules.tolerable.as_f64()),
             ledger: rules.parts.stats.then(|| Ledger::new(now)),
             settled: 0,
             decisions: Decisions::default(),
