@@ -399,7 +399,7 @@ fn a_busy_machine_notices_a_hang_all_the_same() {
         if at(millis) >= due.after(Duration::from_millis(30)) {
             due = destination.tick(at(millis)).unwrap_or(at(millis + 5));
         }
-        if millis % 20 == 0 {
+        if millis.is_multiple_of(20) {
             calls.extend(vitals.permit(at(millis)));
         }
         if let Some(first) = calls.first()

@@ -445,7 +445,7 @@ fn failures_that_are_tolerable_do_not_keep_it_from_coming_back_for_ever() {
     for millis in (0..60_000).flat_map(|millis| [millis; 4]) {
         if let Ok(permit) = vitals.permit(at(millis)) {
             sent += 1;
-            let outcome = if sent % 500 == 0 {
+            let outcome = if sent.is_multiple_of(500) {
                 FAILED
             } else {
                 Outcome::Success

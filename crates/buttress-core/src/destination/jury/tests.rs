@@ -319,7 +319,7 @@ fn an_endpoint_that_is_watched_only_takes_one_place_however_often_its_peers_name
     };
     let (destination, set) = set_under(&rules, &[0; 6]);
     for millis in 0..120_000_u64 {
-        let ill = millis % 6 == 0;
+        let ill = millis.is_multiple_of(6);
         call(
             &set[(millis % 6) as usize],
             millis,
