@@ -436,3 +436,28 @@ fn a_clock_set_forward_an_hour_and_back_blinds_nobody() {
     }
     assert_eq!(vitals.state(), State::Open);
 }
+
+#[test]
+fn a_busy_machine_is_no_excuse_for_an_endpoint_that_refuses_every_call() {
+    for pace in [1, 5, 10, 20, 50] {
+        let (destination, vitals) = watched();
+        destination.0.norm.set_age(Duration::from_millis(20));
+        destination.0.norm.claim(at(0));
+        // The timer fires thirty milliseconds late each time; calls fail at once.
+        let (mut due, mut tripped) = (at(5), false);
+        for millis in 0..10_000_u64 {
+            if at(millis) >= due.after(Duration::from_millis(30)) {
+                due = destination.tick(at(millis)).unwrap_or(at(millis + 5));
+            }
+            if millis.is_multiple_of(pace) {
+                match vitals.permit(at(millis)) {
+                    Ok(permit) => {
+                        vitals.record(permit, at(millis), Outcome::Failure(Cause::Error));
+                    }
+                    Err(_) => tripped = true,
+                }
+            }
+        }
+        assert!(tripped, "each of 10 s of calls failed, one in {pace} ms");
+    }
+}
