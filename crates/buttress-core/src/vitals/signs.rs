@@ -15,6 +15,9 @@ use crate::{
 /// How long a ruling that nothing is to be done stands.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
+/// A pause of so long is no hiccup of a busy machine.
+const LONG_PAUSE: Duration = Duration::from_millis(500);
+
 /// What the others have to say before an endpoint is acted on.
 pub(super) trait Set {
     /// What becomes of an alarm.
@@ -207,7 +210,9 @@ impl Signs {
             self.held = None;
             return Heard::Act(Some(alarm));
         };
-        if why == Hold::Ourselves {
+        // What a long pause brought together is forgotten. After a short one it is kept: if it goes on, it will soon be more
+        // than the pause explains.
+        if why == Hold::Ourselves && now.since(alarm.since) > LONG_PAUSE {
             self.detector.reset();
         }
         let told = self.held.is_none_or(|(before, _)| before != why);
