@@ -461,3 +461,13 @@ fn a_busy_machine_is_no_excuse_for_an_endpoint_that_refuses_every_call() {
         assert!(tripped, "each of 10 s of calls failed, one in {pace} ms");
     }
 }
+
+#[test]
+fn an_open_breaker_probes_though_the_clock_was_set_back_an_hour() {
+    let (_destination, vitals) = watched();
+    let hour = 3_600_000;
+    (0..3).for_each(|n| call(&vitals, hour + n, hour + n, Outcome::Failure(Cause::Error)));
+    assert_eq!(vitals.state(), State::Open);
+    // Ten minutes of asking: the longest wait is far shorter.
+    assert!((0..600).any(|second| vitals.permit(at(second * 1_000)).is_ok()));
+}
