@@ -536,3 +536,31 @@ fn a_lone_service_that_is_slower_since_an_hour_and_never_fails_is_called() {
     }
     assert!(sent * 10 > asked * 9, "{sent} of {asked} calls admitted");
 }
+
+#[test]
+fn a_lone_service_that_always_takes_more_than_half_its_timeout_is_called() {
+    for took in [600, 900] {
+        let rules = Rules {
+            timeout: Some(std::time::Duration::from_millis(1_000)),
+            ..Rules::default()
+        };
+        let destination = Destination::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
+        let vitals = destination.alone();
+        let mut under_way = std::collections::VecDeque::new();
+        let (mut sent, mut asked) = (0_u64, 0_u64);
+        // Twenty calls a second for ten minutes, and the ticker every 50 ms.
+        for millis in (0..600_000_u64).step_by(50) {
+            while under_way.front().is_some_and(|(ends, _)| *ends <= millis) {
+                let (ends, permit) = under_way.pop_front().unwrap();
+                vitals.record(permit, at(ends), Outcome::Success);
+            }
+            asked += 1;
+            if let Ok(permit) = vitals.permit(at(millis)) {
+                sent += 1;
+                under_way.push_back((millis + took + millis / 50 % 7 * 10, permit));
+            }
+            let _ = destination.tick(at(millis));
+        }
+        assert!(sent * 10 > asked * 9, "{took} ms: {sent} of {asked}");
+    }
+}
