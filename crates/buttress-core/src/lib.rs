@@ -66,7 +66,7 @@ pub use budget::{Budget, RESERVE};
 pub use describe::{Describe, Labels};
 pub use destination::{Destination, Hold, Panic};
 pub use endpoint::{Endpoint, InvalidEndpoint};
-pub use enforce::Enforce;
+pub use enforce::{Enforce, EnforcePolicy, Rule};
 pub use event::{Event, EventKind, Events, Recent};
 pub use explain::{Delay, Explanation, Threshold, Traffic};
 pub use health::{
@@ -82,7 +82,7 @@ pub use protocol::{Protocol, Resend};
 pub use redundancy::{Ended, MAX_ATTEMPTS, Progress, Redundancy, Step};
 pub use refusal::Refusal;
 pub use registry::{Registry, Snapshot};
-pub use stats::{Causes, Counts, Decisions, Episode, Reliability, Trend};
+pub use stats::{Causes, Counts, Decided, Decisions, Episode, Reliability, Trend};
 pub use time::{Clock, Nanos};
 #[cfg(feature = "serde")]
 pub use value::duration_text;

@@ -63,7 +63,7 @@ pub(crate) enum Change {
 #[derive(Debug)]
 pub(crate) struct Breaker {
     policy: BreakerPolicy,
-    /// How many of its outages it acts on. In the others it watches recovery, and refuses nothing.
+    /// How many of the outages that its calls show it acts on. In the others it watches recovery, and refuses nothing.
     enforce: Enforce,
     /// Can nobody else serve?
     alone: bool,
@@ -146,6 +146,11 @@ impl Breaker {
     /// May calls flow without asking further?
     pub(crate) const fn flows(&self) -> bool {
         matches!(self.phase, Phase::Closed | Phase::Watching { .. })
+    }
+
+    /// Is it down, and called all the same?
+    pub(crate) const fn is_watching(&self) -> bool {
+        matches!(self.phase, Phase::Watching { .. })
     }
 
     /// Is it anything but plainly closed?
