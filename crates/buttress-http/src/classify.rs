@@ -31,6 +31,8 @@ pub(crate) fn error(error: &(dyn Error + 'static)) -> Outcome {
                 Refusal::Timeout { .. } | Refusal::Deadline { .. } => {
                     Outcome::Failure(Cause::Timeout)
                 }
+                // Nobody can reach it: that is the endpoint's failure, though we say so without asking again.
+                Refusal::Disconnected { .. } => Outcome::Failure(Cause::Connect),
                 _ => Outcome::Refused,
             };
         }
