@@ -6,7 +6,7 @@ use buttress_core::{Endpoint, Parts, PolicyError, Registry};
 
 use crate::{
     BreakerLayer, Dispatch, DispatchLayer, GuardLayer, HealthLayer, RetryLayer, StatsLayer,
-    dispatch::EndpointSets, host, policy::Policy,
+    Supervisor, dispatch::EndpointSets, host, policy::Policy,
 };
 
 /// The root: named policies, and the registry in which everything made from them is seen.
@@ -155,6 +155,11 @@ impl Buttress {
             DispatchLayer::within(name, protocol, policy, sets, &self.registry)
         })
         .map(|layer| layer.over(connect))
+    }
+
+    /// Runs background services, seen in this registry.
+    pub fn supervisor(&self) -> Supervisor {
+        Supervisor::within(self.registry.clone())
     }
 
     /// Where exporters look.
