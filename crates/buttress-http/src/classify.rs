@@ -182,5 +182,10 @@ mod tests {
             })),
         );
         assert_eq!(error(&open), Outcome::Refused);
+        let away = Refusal::Disconnected {
+            retry_after: Duration::ZERO,
+        };
+        let away = Wrapped("x", Some(Box::new(away)));
+        assert_eq!(error(&away), Outcome::Failure(Cause::Connect));
     }
 }

@@ -47,6 +47,7 @@ mod labelled;
 mod plain;
 mod policy;
 mod probe;
+mod reconnect;
 mod supervise;
 mod timer;
 mod waiters;
@@ -75,4 +76,5 @@ pub use policy::Policy;
 #[cfg(feature = "probe-tcp")]
 pub use probe::TcpProbe;
 pub use probe::{Asked, Probe, ServiceProbe};
+pub use reconnect::{Reconnect, ReconnectFuture, ReconnectLayer};
 pub use supervise::{Exit, GaveUp, IntoExit, StartError, Stop, Stopped, Supervisor};

@@ -159,7 +159,10 @@ async fn an_outage_is_one_until_a_run_has_lasted() {
             match run {
                 0 => sleep(10 * SECOND).await,
                 1..4 => sleep(50 * MS).await,
-                _ => return Ok(heeds(stop).await),
+                _ => {
+                    heeds(stop).await;
+                    return Ok(());
+                }
             }
             Err("broken")
         }

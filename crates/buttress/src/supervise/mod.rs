@@ -9,7 +9,7 @@ mod stop;
 
 use std::sync::Arc;
 
-use buttress_core::{HealthPolicy, Parts, Registry, Rules, Supervision, SupervisorPolicy, Vitals};
+use buttress_core::{Registry, Supervision, SupervisorPolicy, Vitals};
 
 pub use exit::{Exit, IntoExit};
 pub use report::{GaveUp, StartError, Stopped};
@@ -113,7 +113,7 @@ impl Supervisor {
         let (name, stop): (Arc<str>, _) = (name.into(), Arc::new(Signal::default()));
         let (number, before) = self.board.take_place(&name, &stop)?;
         let away = before.is_some();
-        let vitals = before.unwrap_or_else(|| self.born(&name));
+        let vitals = before.unwrap_or_else(|| host::reported(&name, &self.registry));
         let service = Service {
             seat: Seat {
                 board: Arc::clone(&self.board),
@@ -192,19 +192,6 @@ impl Supervisor {
     #[must_use]
     pub const fn registry(&self) -> &Registry {
         &self.registry
-    }
-
-    fn born(&self, name: &str) -> Vitals {
-        // Nobody calls it: its outages are told, not found out.
-        let rules = Rules {
-            health: HealthPolicy::consecutive(1),
-            parts: Parts {
-                health: false,
-                ..Parts::default()
-            },
-            ..Rules::default()
-        };
-        host::destination(name, &rules, &self.registry).alone()
     }
 }
 
