@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{BackoffPolicy, PolicyError, Text, value::check_span};
+use crate::{BackoffPolicy, PolicyError, Redact, value::check_span};
 
 /// The longest stop of a breaker in a set, too.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -36,8 +36,8 @@ pub struct ReconnectPolicy {
     /// How long to wait after a failure; 100 ms, doubling to 5 s by default. A server that is back is found within the
     /// longest wait, and that is as long as a breaker's.
     pub backoff: BackoffPolicy,
-    /// How much of an error is told; redacted by default.
-    pub text: Text,
+    /// What is left out of the words of an error; values by default.
+    pub redact: Redact,
 }
 
 impl ReconnectPolicy {
@@ -47,7 +47,7 @@ impl ReconnectPolicy {
         Self {
             connect_timeout: Duration::from_secs(5),
             backoff: BackoffPolicy::new(),
-            text: Text::Redacted,
+            redact: Redact::Values,
         }
     }
 
@@ -65,10 +65,10 @@ impl ReconnectPolicy {
         self
     }
 
-    /// Sets how much of an error is told.
+    /// Sets what is left out of the words of an error.
     #[must_use]
-    pub const fn text(mut self, text: Text) -> Self {
-        self.text = text;
+    pub const fn redact(mut self, redact: Redact) -> Self {
+        self.redact = redact;
         self
     }
 

@@ -59,9 +59,10 @@ pub use buttress_core::{
     Describe, Destination, EjectionPolicy, Endpoint, Enforce, Episode, Event, EventKind, Events,
     EwmaPolicy, Explanation, FaultKind, Force, Health, HealthPolicy, Hold, InvalidEndpoint, Jitter,
     Labels, Nanos, Origin, Outcome, Panic, PeersPolicy, Permit, PhiPolicy, Place, PolicyError,
-    ProbePolicy, Protocol, RampPolicy, RatePolicy, Ratio, Recent, ReconnectPolicy, Redundancy,
-    Refusal, Registry, Reliability, Resend, Restart, Rhythm, Sign, SlowPolicy, Snapshot, State,
-    SupervisorPolicy, Suspect, Tally, Text, Threshold, Traffic, Trend, Verdict, Vitals, Window,
+    ProbePolicy, Protocol, RampPolicy, RatePolicy, Ratio, Recent, ReconnectPolicy, Redact,
+    Redundancy, Refusal, Registry, Reliability, Resend, Restart, Rhythm, Sign, SlowPolicy,
+    Snapshot, State, SupervisorPolicy, Suspect, Tally, Threshold, Traffic, Trend, Verdict, Vitals,
+    Window,
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{BodyError, BoxedHttp, GuardedBody, Http, HttpProbe, Replayable};

@@ -314,9 +314,12 @@ async fn it_ends_with_the_last_who_could_use_it() {
     let service = server.behind(&layer());
     let _ = timeout(MS, service.clone().oneshot(1)).await;
     assert_eq!(server.live(), 1);
+    let vitals = service.vitals().clone();
     drop(service);
     sleep(MS).await;
     assert_eq!(server.live(), 0);
+    let counts = vitals.snapshot(CLOCK.now()).counts;
+    assert_eq!((counts.in_flight(), counts.cancelled), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -641,4 +644,85 @@ async fn a_policy_that_cannot_be_is_refused() {
     let policy = policy().connect_timeout(Duration::ZERO);
     let error = Buttress::new().reconnect("db", Plain, policy).unwrap_err();
     assert_eq!(error.field(), "reconnect.connect_timeout");
+}
+
+/// What ought to become of each call, worked out anew.
+#[derive(Default)]
+struct Twin {
+    connects: usize,
+    up: bool,
+    proven: bool,
+    failures: u32,
+    until: Duration,
+}
+
+impl Twin {
+    fn call(&mut self, now: Duration, server_refuses: bool, resets: bool) -> &'static str {
+        if !self.up {
+            if now < self.until {
+                return "refused";
+            }
+            self.connects += 1;
+            if server_refuses {
+                self.fail(now);
+                return "refused";
+            }
+            (self.up, self.proven) = (true, false);
+        }
+        if !resets {
+            (self.proven, self.failures) = (true, 0);
+            return "served";
+        }
+        self.up = false;
+        if !self.proven {
+            self.fail(now);
+        } else {
+            self.until = now;
+        }
+        "reset"
+    }
+
+    fn fail(&mut self, now: Duration) {
+        self.failures += 1;
+        self.until = now + policy().waits().wait(self.failures, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn goes_the_way_of_its_twin_whatever_happens() {
+    for seed in 0..200 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (server, mut twin, start) = (Server::default(), Twin::default(), CLOCK.now());
+        let resets_now = Arc::new(AtomicBool::new(false));
+        let (flag, dial) = (Arc::clone(&resets_now), server.clone());
+        let service = resets().over(move || {
+            let (flag, dial) = (Arc::clone(&flag), dial.clone());
+            async move {
+                dial.connect().await?;
+                let call = move |id: u64| {
+                    let resets = flag.load(Ordering::SeqCst);
+                    ready(if resets {
+                        Err(BoxError::from("reset"))
+                    } else {
+                        Ok(id)
+                    })
+                };
+                Ok::<_, &str>(service_fn(call))
+            }
+        });
+        for step in 0..100 {
+            sleep(random.u32(0..400) * MS).await;
+            let (refuses, breaks) = (random.u8(..) < 100, random.u8(..) < 80);
+            server.refuses(refuses);
+            resets_now.store(breaks, Ordering::SeqCst);
+            let expected = twin.call(CLOCK.now().since(start), refuses, breaks);
+            let answer = match service.clone().oneshot(step).await {
+                Ok(_) => "served",
+                Err(error) if refusal(&error).is_some() => "refused",
+                Err(_) => "reset",
+            };
+            assert_eq!(answer, expected, "seed {seed}, step {step}");
+            assert_eq!(server.connects(), twin.connects, "seed {seed}, step {step}");
+        }
+    }
 }

@@ -16,7 +16,7 @@ use std::{
 
 use buttress::{
     BackoffPolicy, Buttress, CLOCK, Cause, EventKind, Exit, GaveUp, Health, IntoExit as _, Jitter,
-    Nanos, Restart, Snapshot, StartError, Stop, Stopped, Supervisor, SupervisorPolicy, Text,
+    Nanos, Redact, Restart, Snapshot, StartError, Stop, Stopped, Supervisor, SupervisorPolicy,
 };
 use tokio::time::{sleep, timeout};
 
@@ -454,19 +454,19 @@ async fn panics_are_told_short_on_one_line_and_without_what_they_were_about() {
     let text = move || format!("no such user: {:?}\nsecond line {}", "bob", "x".repeat(500));
     for (mode, begins, ends) in [
         (
-            Text::Redacted,
+            Redact::Values,
             "panicked: no such user: \"[…]\" second line xxx",
             "x…",
         ),
         (
-            Text::Plain,
+            Redact::Nothing,
             "panicked: no such user: \"bob\" second line xxx",
             "x…",
         ),
-        (Text::Hidden, "panicked: […]", "[…]"),
+        (Redact::Everything, "panicked: […]", "[…]"),
     ] {
         let supervisor = Supervisor::new();
-        let policy = policy().text(mode).intensity(0, SECOND);
+        let policy = policy().redact(mode).intensity(0, SECOND);
         let service = move |_: Stop| async move { panic!("{}", text()) };
         supervisor.start("secretive", policy, service).unwrap();
         let GaveUp { why, .. } = supervisor.failed().await;
@@ -544,4 +544,31 @@ fn a_thousand_services_stop_on_two_threads() {
         supervisor.shutdown().await;
         assert_eq!(alive.load(Ordering::SeqCst), 0);
     });
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_policy_is_read_from_a_file() {
+    let read: SupervisorPolicy = toml::from_str(
+        r#"
+        restart = "always"
+        intensity = 5
+        period = "10s"
+        redact = "everything"
+        [backoff]
+        first = "50ms"
+        jitter = "full"
+        "#,
+    )
+    .unwrap();
+    let backoff = BackoffPolicy::new().first(50 * MS).jitter(Jitter::Full);
+    let built = SupervisorPolicy::new()
+        .restart(Restart::Always)
+        .intensity(5, 10 * SECOND)
+        .redact(Redact::Everything)
+        .backoff(backoff);
+    assert_eq!(read, built);
+    let printed = toml::to_string(&built).unwrap();
+    assert_eq!(toml::from_str::<SupervisorPolicy>(&printed).unwrap(), built);
+    assert!(toml::from_str::<SupervisorPolicy>("retries = 3").is_err());
 }

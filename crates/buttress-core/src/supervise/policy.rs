@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{BackoffPolicy, PolicyError, Text, print_duration, value::check_span};
+use crate::{BackoffPolicy, PolicyError, Redact, print_duration, value::check_span};
 
 /// The most restarts that a limit may count: each is kept until its period is over.
 const MOST_RESTARTS: u32 = 1_000;
@@ -57,8 +57,8 @@ pub struct SupervisorPolicy {
     /// How long it may take to stop before it is aborted; 5 s by default, as OTP's `shutdown`.
     #[cfg_attr(feature = "serde", serde(with = "crate::duration_text"))]
     pub stop_within: Duration,
-    /// How much of what it panics or fails with is told; redacted by default.
-    pub text: Text,
+    /// What is left out of the words that it panics or fails with; values by default.
+    pub redact: Redact,
 }
 
 /// After which ends a service is run again.
@@ -89,7 +89,7 @@ impl SupervisorPolicy {
             intensity: 20,
             period: Duration::from_secs(600),
             stop_within: Duration::from_secs(5),
-            text: Text::Redacted,
+            redact: Redact::Values,
         }
     }
 
@@ -136,10 +136,10 @@ impl SupervisorPolicy {
         self
     }
 
-    /// Sets how much of what it panics or fails with is told.
+    /// Sets what is left out of the words that it panics or fails with.
     #[must_use]
-    pub const fn text(mut self, text: Text) -> Self {
-        self.text = text;
+    pub const fn redact(mut self, redact: Redact) -> Self {
+        self.redact = redact;
         self
     }
 

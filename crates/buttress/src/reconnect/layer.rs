@@ -17,7 +17,8 @@ use crate::host;
 ///
 /// A connection broke when its `poll_ready` fails, or a call on it ends as [`breaks_on`](Self::breaks_on) says. One that had
 /// served a call is made again at once. One that had not proves nothing: there is a wait, as if it could not be made. It is made
-/// when it is next needed, not before.
+/// when it is next needed, not before. One on which calls hang breaks nothing: that is for the keepalive of the connection to
+/// find out.
 ///
 /// Its state is born here, and seen in the registry: attempts to connect as counts, and times without a connection that works
 /// as outages, from when one broke until the next has served a call.

@@ -175,7 +175,7 @@ impl<S: Clone + Send + 'static> Link<S> {
         (cause, why): (Cause, &str),
         wait: Duration,
     ) {
-        let why = self.rules.policy.text.told(why).into();
+        let why = self.rules.policy.redact.apply(why).into();
         self.rules.vitals.broke(since, now, cause, why, wait);
         state.broken = true;
     }
@@ -230,8 +230,9 @@ impl<S> Link<S> {
 
 impl<S> Drop for Link<S> {
     fn drop(&mut self) {
-        if let Phase::Connecting { task: Some(task) } = &lock(&self.state).phase {
-            task.abort();
+        if let Phase::Connecting { task } = &lock(&self.state).phase {
+            task.as_ref().inspect(|task| task.abort());
+            self.rules.vitals.ended(Outcome::Cancelled);
         }
     }
 }

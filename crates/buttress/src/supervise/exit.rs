@@ -2,7 +2,7 @@
 
 use std::{any::Any, fmt};
 
-use buttress_core::{Cause, Text};
+use buttress_core::{Cause, Redact};
 use tokio::task::JoinError;
 
 /// How a run of a service ended.
@@ -21,12 +21,12 @@ pub enum Exit {
 
 impl Exit {
     /// Why it failed, in as many of its own words as may be told.
-    pub(super) fn failure(&self, text: Text) -> Option<(Cause, String)> {
+    pub(super) fn failure(&self, redact: Redact) -> Option<(Cause, String)> {
         match self {
             Self::Done | Self::Aborted => None,
-            Self::Failed(error) => Some((Cause::Error, text.told(error))),
+            Self::Failed(error) => Some((Cause::Error, redact.apply(error))),
             Self::Panicked(words) => {
-                Some((Cause::Panic, format!("panicked: {}", text.told(words))))
+                Some((Cause::Panic, format!("panicked: {}", redact.apply(words))))
             }
         }
     }

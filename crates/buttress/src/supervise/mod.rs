@@ -36,7 +36,7 @@ use stop::Signal;
 /// # Panics
 ///
 /// A panic of a service stays in its task. It still passes through the process's panic hook, which prints its text as it is;
-/// what is told here goes through [`Text`](crate::Text). With `panic = "abort"` it ends the process.
+/// what is told here goes through [`Redact`](crate::Redact). With `panic = "abort"` it ends the process.
 ///
 /// # Examples
 ///

@@ -136,7 +136,7 @@ impl Service {
 
     /// A run has ended by itself: counts it, says so, and decides.
     fn next(&mut self, exit: &Exit, started: Nanos, now: Nanos) -> Next {
-        let failure = exit.failure(self.policy.text);
+        let failure = exit.failure(self.policy.redact);
         if self.away && (failure.is_none() || now >= self.lasts(started)) {
             self.restored(started, now);
         }
@@ -167,7 +167,7 @@ impl Service {
 
     /// It is over because it was told to. How it ended is told, and is no outage.
     fn stopped(&self, exit: &Exit, now: Nanos) {
-        let (outcome, how) = match (exit, exit.failure(self.policy.text)) {
+        let (outcome, how) = match (exit, exit.failure(self.policy.redact)) {
             (Exit::Aborted, _) => {
                 self.vitals.tell(now, EventKind::Aborted);
                 (Outcome::Cancelled, Stopped::Aborted)
@@ -185,7 +185,7 @@ impl Service {
 
     fn gives_up(&self, restarts: u32, exit: &Exit, now: Nanos) {
         self.vitals.tell(now, EventKind::GaveUp { restarts });
-        let why = exit.failure(self.policy.text).map(|(_, why)| why);
+        let why = exit.failure(self.policy.redact).map(|(_, why)| why);
         self.seat.enters(Phase::Failed(Some(GaveUp {
             service: Arc::clone(&self.seat.name),
             restarts,

@@ -15,22 +15,23 @@ const DIGITS: usize = 7;
 /// What stands for what is not told.
 const HIDDEN: &str = "[…]";
 
-/// How much is told of what a service panics or fails with. Its text goes into events, logs and pages, which more people
+/// What is left out of the words that a service panics or fails with. They go into events, logs and pages, which more people
 /// read than may know what it was about.
 ///
 /// Whatever is told is one line of at most 200 characters, without control characters or any that change the direction of
 /// text, for it must not forge a log or a page.
 ///
-/// Redaction cannot know what is secret; it knows where secrets and personal data usually stand. `HIDDEN` hides all.
+/// Nobody can know what is secret from its looks; [`Values`](Self::Values) knows where secrets and personal data usually stand,
+/// and [`Everything`](Self::Everything) is sure.
 ///
 /// # Examples
 ///
 /// ```
-/// use buttress_core::Text;
+/// use buttress_core::Redact;
 ///
 /// let panic = "called `unwrap()` on an `Err` value: Custom { error: \"no such user: bob\" }\nat https://me:pw@db/?key=1";
 /// assert_eq!(
-///     Text::Redacted.told(panic),
+///     Redact::Values.apply(panic),
 ///     "called `unwrap()` on an `Err` value: Custom { error: \"[…]\" } at https://[…]@db/?[…]",
 /// );
 /// ```
@@ -40,30 +41,29 @@ const HIDDEN: &str = "[…]";
     derive(serde::Serialize, serde::Deserialize),
     serde(rename_all = "snake_case")
 )]
-pub enum Text {
-    /// Its words, without what stands in double quotes (which is how Rust prints values), credentials and queries of URLs,
-    /// mail addresses, what follows words like `token` or `password`, and words that are long or hold many digits.
+pub enum Redact {
+    /// What stands in double quotes (which is how Rust prints values), credentials and queries of URLs, mail addresses, what
+    /// follows words like `token` or `password`, and words that are long or hold many digits.
     #[default]
-    Redacted,
-    /// All of its words.
-    Plain,
-    /// None.
-    Hidden,
+    Values,
+    /// Nothing.
+    Nothing,
+    /// Everything.
+    Everything,
 }
 
-impl Text {
-    /// What is told of `text`.
+impl Redact {
+    /// What may be told of `text`.
     #[must_use]
-    pub fn told(self, text: &str) -> String {
+    pub fn apply(self, text: &str) -> String {
         let looked_at = text
             .char_indices()
             .nth(LOOKED_AT)
             .map_or(text, |(end, _)| &text[..end]);
-        let line = one_line(looked_at);
         match self {
-            Self::Redacted => short(&redacted(&line)),
-            Self::Plain => short(&line),
-            Self::Hidden => HIDDEN.to_owned(),
+            Self::Values => short(&redacted(&one_line(looked_at))),
+            Self::Nothing => short(&one_line(looked_at)),
+            Self::Everything => HIDDEN.to_owned(),
         }
     }
 }
@@ -277,7 +277,7 @@ mod tests {
                 Some("key […].[…].x"),
             ),
         ] {
-            assert_eq!(Text::Redacted.told(text), told.unwrap_or(text), "{text}");
+            assert_eq!(Redact::Values.apply(text), told.unwrap_or(text), "{text}");
         }
     }
 
@@ -290,29 +290,29 @@ mod tests {
             "a\u{202e} \u{2028}b\u{200b}",
             " a b ",
         ] {
-            assert_eq!(Text::Plain.told(text), "a b", "{text:?}");
+            assert_eq!(Redact::Nothing.apply(text), "a b", "{text:?}");
         }
-        assert_eq!(Text::Plain.told("\u{1b}[31mred"), "[31mred");
+        assert_eq!(Redact::Nothing.apply("\u{1b}[31mred"), "[31mred");
     }
 
     #[test]
     fn is_cut_between_characters() {
-        let told = Text::Plain.told(&"ä".repeat(201));
+        let told = Redact::Nothing.apply(&"ä".repeat(201));
         assert_eq!((told.chars().count(), told.ends_with("ä…")), (200, true));
-        assert_eq!(Text::Plain.told(&"ä".repeat(200)).chars().count(), 200);
+        assert_eq!(Redact::Nothing.apply(&"ä".repeat(200)).chars().count(), 200);
     }
 
     #[test]
     fn nothing_is_told_where_all_is_hidden() {
-        assert_eq!(Text::Hidden.told("anything"), HIDDEN);
+        assert_eq!(Redact::Everything.apply("anything"), HIDDEN);
     }
 
     proptest! {
         #[test]
         fn no_text_makes_it_panic_or_leaves_its_line(text in any::<String>(), quotes in "[\"\\\\a @:=/?1-]{0,300}") {
             for text in [text, quotes] {
-                for mode in [Text::Redacted, Text::Plain, Text::Hidden] {
-                    let told = mode.told(&text);
+                for mode in [Redact::Values, Redact::Nothing, Redact::Everything] {
+                    let told = mode.apply(&text);
                     prop_assert!(told.chars().count() <= LONGEST);
                     prop_assert!(!told.chars().any(is_unseen));
                 }
@@ -323,7 +323,7 @@ mod tests {
         fn nothing_in_quotes_is_told(before in "[a-z ]{0,20}", secret in "[a-z]{7,30}", after in "[a-z ]{0,20}") {
             prop_assume!(!before.contains(&secret) && !after.contains(&secret));
             let text = format!("{before}{secret:?}{after}");
-            prop_assert!(!Text::Redacted.told(&text).contains(&secret));
+            prop_assert!(!Redact::Values.apply(&text).contains(&secret));
         }
     }
 }
