@@ -226,6 +226,20 @@ async fn all_who_wait_are_told_when_it_cannot_be_made() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_has_seen_one_attempt_fail_waits_for_no_other() {
+    let server = Server::taking(SECOND);
+    server.refuses(true);
+    let service = server.behind(&layer());
+    let mut call = std::pin::pin!(service.clone().oneshot(1));
+    assert!(timeout(MS, call.as_mut()).await.is_err());
+    // It looks again long after the wait that followed is over.
+    sleep(60 * SECOND).await;
+    let before = CLOCK.now();
+    assert_eq!(refused(call.await), Duration::ZERO);
+    assert_eq!((CLOCK.now(), server.connects()), (before, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_began_to_connect_may_go_away() {
     let server = Server::taking(SECOND);
     let service = server.behind(&layer());

@@ -183,6 +183,20 @@ async fn an_outage_is_one_until_a_run_has_lasted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_as_long_as_the_first_wait_has_lasted() {
+    for (length, outages) in [(99 * MS, 1), (100 * MS, 6)] {
+        let (supervisor, runs) = (Supervisor::new(), Arc::default());
+        let policy = policy().intensity(5, 60 * SECOND);
+        supervisor
+            .start("poller", policy, panics_after(length, &runs))
+            .unwrap();
+        supervisor.failed().await;
+        let figures = shot(&supervisor, "poller").reliability.unwrap();
+        assert_eq!(figures.failures, outages, "{length:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn is_given_up_once_and_whoever_asks_is_told_once() {
     let (supervisor, runs) = (Supervisor::new(), Arc::default());
     let policy = policy().intensity(3, 10 * SECOND);
