@@ -103,13 +103,16 @@ fn redacted(line: &str) -> String {
             told.push(' ');
         }
         let value = std::mem::take(&mut guarded);
-        // `Bearer` and its like stand between the name and the secret.
-        if value && !is_scheme(word) {
+        // The name of a scheme may stand between `Authorization:` and the secret.
+        let scheme = value && is_scheme(word);
+        if value && !scheme {
             told.push_str(HIDDEN);
             continue;
         }
         told.push_str(&redacted_word(word));
-        guarded = value || word.ends_with([':', '=']) && names_secret(word) || is_scheme(word);
+        guarded = scheme
+            || word.eq_ignore_ascii_case("bearer")
+            || word.ends_with([':', '=']) && names_secret(word);
     }
     told
 }
@@ -271,6 +274,7 @@ mod tests {
                 Some("Authorization: Bearer […] refused"),
             ),
             ("API_KEY: xyz", Some("API_KEY: […]")),
+            ("Basic digest of layer differs", None),
             ("card 4111-1111-1111-1111", Some("card […]")),
             (
                 "key eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.x",

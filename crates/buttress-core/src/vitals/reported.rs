@@ -6,6 +6,23 @@ use super::{Vitals, signs::Signs};
 use crate::{Cause, EventKind, Nanos, Outcome, sync::Arc};
 
 /// For whoever runs a service or keeps a connection, and knows at once when it is away.
+///
+/// ```
+/// use std::time::Duration;
+/// use buttress_core::{Cause, Clock, Host, Nanos, Outcome, Rules, Vitals};
+///
+/// let vitals = Vitals::new("poller", &Rules::default(), &Host::new(Clock(|| Nanos::ZERO)));
+/// let at = |seconds| Nanos::ZERO.after(Duration::from_secs(seconds));
+/// vitals.began();
+/// vitals.ended(Outcome::Failure(Cause::Panic));
+/// vitals.broke(at(60), at(60), Cause::Panic, "index out of bounds".into(), Duration::from_secs(1));
+/// vitals.began();
+/// vitals.restored(at(61), at(62));
+///
+/// let figures = vitals.snapshot(at(62)).reliability.unwrap();
+/// assert_eq!(figures.mtbf, Some(Duration::from_secs(61)));
+/// assert_eq!(figures.mttr, Some(Duration::from_secs(1)));
+/// ```
 impl Vitals {
     /// A run began, or an attempt to connect.
     pub fn began(&self) {

@@ -20,6 +20,14 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// Of a task that did not come to its end.
+    pub(super) fn of_task(error: JoinError) -> Self {
+        match error.try_into_panic() {
+            Ok(payload) => Self::Panicked(words_of(&*payload)),
+            Err(_) => Self::Aborted,
+        }
+    }
+
     /// Why it failed, in as many of its own words as may be told.
     pub(super) fn failure(&self, redact: Redact) -> Option<(Cause, String)> {
         match self {
@@ -80,15 +88,6 @@ trait Returns {
 
 impl<T> Returns for fn() -> T {
     type Type = T;
-}
-
-impl From<JoinError> for Exit {
-    fn from(error: JoinError) -> Self {
-        match error.try_into_panic() {
-            Ok(payload) => Self::Panicked(words_of(&*payload)),
-            Err(_) => Self::Aborted,
-        }
-    }
 }
 
 /// `panic!` leaves one of two types; others say nothing.

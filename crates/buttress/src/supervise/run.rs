@@ -55,7 +55,7 @@ impl Run {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Exit> {
         Pin::new(&mut self.task)
             .poll(cx)
-            .map(|ended| ended.unwrap_or_else(Exit::from))
+            .map(|ended| ended.unwrap_or_else(Exit::of_task))
     }
 
     /// It is to stop.
