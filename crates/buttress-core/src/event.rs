@@ -83,6 +83,20 @@ pub enum EventKind {
     Ramping,
     /// Well again: calls flow.
     Closed,
+    /// A service that we run ended in failure, or a connection broke or could not be made.
+    Failed {
+        /// In its own words, as far as they may be told.
+        why: Arc<str>,
+        /// Until it is tried again; nothing where it is tried at once, or no more.
+        wait: Duration,
+    },
+    /// A service that we run has failed too often of late: it is run no more.
+    GaveUp {
+        /// Restarts that did not help.
+        restarts: u32,
+    },
+    /// A service that we run did not stop in time, and was aborted.
+    Aborted,
 }
 
 impl fmt::Display for EventKind {
@@ -133,6 +147,10 @@ impl fmt::Display for EventKind {
             Self::FirstGood => f.write_str("first good probe"),
             Self::Ramping => f.write_str("passed its test, calls come back by degrees"),
             Self::Closed => f.write_str("restored"),
+            Self::Failed { why, wait } if wait.is_zero() => write!(f, "failed: {why}"),
+            Self::Failed { why, wait } => write!(f, "failed, again in {wait:.1?}: {why}"),
+            Self::GaveUp { restarts } => write!(f, "given up after {restarts} restarts"),
+            Self::Aborted => f.write_str("did not stop in time, aborted"),
         }
     }
 }

@@ -255,6 +255,11 @@ impl Breaker {
         self.wait = Duration::ZERO;
     }
 
+    /// It is away, as whoever runs it says, and it is no use to ask for it before `until`.
+    pub(crate) const fn away(&mut self, until: Nanos) {
+        self.enter(Phase::Open { until });
+    }
+
     /// Ends the wait for the next probe.
     pub(crate) const fn hasten(&mut self, now: Nanos) {
         if let Phase::Open { until } = &mut self.phase
