@@ -57,8 +57,10 @@ mod registry;
 mod stats;
 mod sync;
 mod time;
+mod unknown_name;
 mod value;
 mod vitals;
+mod wall;
 
 pub use attempt::Attempt;
 pub use breaker::{BreakerPolicy, RampPolicy, State};
@@ -82,8 +84,9 @@ pub use protocol::{Protocol, Resend};
 pub use redundancy::{Ended, MAX_ATTEMPTS, Progress, Redundancy, Step};
 pub use refusal::Refusal;
 pub use registry::{Registry, Snapshot};
-pub use stats::{Causes, Counts, Decisions, Episode, Reliability, Trend};
+pub use stats::{Causes, Counts, Decisions, Episode, Recovery, Reliability, Trend};
 pub use time::{Clock, Nanos};
+pub use unknown_name::UnknownName;
 #[cfg(feature = "serde")]
 pub use value::duration_text;
 pub use value::{Ratio, parse_duration, print_duration};

@@ -42,7 +42,7 @@ impl Shared {
             self.norm.set_base(base);
         }
         members.iter().for_each(|member| member.look_again(now));
-        if learned.sweep {
+        if learned.sweep && !members.iter().any(|member| member.is_keyed()) {
             self.compare(&members, learned.late, now);
         }
         let (Some(vigilance), Some(rate)) = (&self.vigilance, learned.rate) else {

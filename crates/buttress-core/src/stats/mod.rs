@@ -13,7 +13,7 @@ mod trend;
 pub(crate) use counts::Counters;
 pub use counts::{Causes, Counts};
 pub use decisions::Decisions;
-pub use episode::Episode;
+pub use episode::{Episode, Recovery};
 pub(crate) use flights::{Flights, Note};
 pub(crate) use latency::{BUCKETS, Latency, ceiling};
 pub(crate) use ledger::Ledger;

@@ -2,7 +2,8 @@
 
 use super::{signs::Signs, state::State};
 use crate::{
-    Counts, Decisions, Episode, Force, Health, Nanos, Reliability, Snapshot, Trend,
+    Counts, Decisions, Endpoint, Episode, Force, Health, Nanos, Registry, Reliability, Snapshot,
+    Trend,
     stats::Ledger,
     sync::{Arc, lock},
 };
@@ -44,8 +45,10 @@ impl Signs {
         self.decisions
     }
 
-    pub(super) fn episodes(&self) -> Vec<Episode> {
-        self.ledger.as_ref().map_or_else(Vec::new, Ledger::episodes)
+    pub(super) fn episodes(&self, now: Nanos, registry: &Registry) -> Vec<Episode> {
+        let wall = |at| registry.wall(at);
+        let episodes = |ledger: &Ledger| ledger.episodes(now, wall);
+        self.ledger.as_ref().map_or_else(Vec::new, episodes)
     }
 
     pub(super) const fn forced(&self) -> Option<Force> {
@@ -57,12 +60,20 @@ impl State {
     pub(super) fn snapshot(&self, now: Nanos) -> Snapshot {
         let counters: Vec<_> = self.shards.iter().map(|shard| &shard.counters).collect();
         let counts = Counts::sum(&counters);
+        let verdict = lock(&self.verdict).clone();
+        let endpoint = self.endpoint.as_ref();
         let mut signs = lock(&self.signs);
         signs.settle(self.good());
+        let health = signs.health();
         Snapshot {
             policy: Arc::clone(&self.destination.name),
             endpoint: self.address(),
-            health: signs.health(),
+            zone: endpoint.and_then(|endpoint| endpoint.in_zone().cloned()),
+            version: endpoint.and_then(|endpoint| endpoint.of_version().cloned()),
+            priority: endpoint.map(Endpoint::tier),
+            // What the last alarm was about is of another time once it is well again.
+            verdict: verdict.filter(|_| health != Health::Healthy),
+            health,
             suspicion: signs.suspicion(now),
             state: signs.state(),
             share: signs.share(),
@@ -71,7 +82,12 @@ impl State {
             decisions: signs.decisions(),
             reliability: signs.reliability(now),
             trend: signs.trend(now),
-            episodes: signs.episodes(),
+            episodes: signs.episodes(now, &self.destination.host.registry),
+            forgotten_keys: self.is_keyed().then(|| self.destination.forgotten()),
         }
+    }
+
+    pub(super) fn forced(&self) -> Option<Force> {
+        lock(&self.signs).forced()
     }
 }

@@ -71,6 +71,9 @@ impl Signs {
 
     pub(super) fn permit(&mut self, now: Nanos) -> (Result<Permit, Duration>, Option<EventKind>) {
         let (permit, change) = self.breaker.permit(now);
+        if let (Ok(Permit { probe: true, .. }), Some(ledger)) = (&permit, &mut self.ledger) {
+            ledger.probes();
+        }
         (permit, change.map(|change| self.account(change, now, None)))
     }
 
@@ -263,6 +266,9 @@ impl Signs {
         };
         if let Some(ledger) = &mut self.ledger {
             entry(ledger, alarm.map_or(now, |alarm| alarm.since), now);
+            if let Change::Opened(wait) = change {
+                ledger.waits(wait);
+            }
         }
         kind
     }

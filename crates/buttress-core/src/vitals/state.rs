@@ -26,6 +26,8 @@ pub(super) const IDLE: u64 = u64::MAX;
 pub(crate) struct State {
     pub(crate) destination: Arc<Shared>,
     pub(super) endpoint: Option<Endpoint>,
+    /// Which key it is of, where a layer tells keys apart. Keys are no peers of each other.
+    key: Option<Arc<str>>,
     /// What a healthy call needs to know of `signs`, in one load: see [`Word`].
     word: AtomicU64,
     /// From when on a call may be admitted, for pickers: a hint beside `word`, which decides.
@@ -55,9 +57,10 @@ impl State {
         let now = destination.host.clock.now();
         let alone = endpoint.is_none();
         let signs = Signs::new(&destination.rules, || destination.bank(), alone, now, seed);
-        Self {
+        let state = Self {
             destination,
             endpoint,
+            key: None,
             word: AtomicU64::new(signs.word().bits()),
             due: AtomicU64::new(0),
             look_at: AtomicU64::new(IDLE),
@@ -72,7 +75,23 @@ impl State {
             late: AtomicU64::new(0),
             asked: Mutex::default(),
             signs: Mutex::new(signs),
+        };
+        state.named()
+    }
+
+    /// It is of one key.
+    pub(crate) fn of_key(mut self, key: Arc<str>) -> Self {
+        self.key = Some(key);
+        self.named()
+    }
+
+    /// Its outages go by its name.
+    fn named(self) -> Self {
+        let (policy, endpoint) = (Arc::clone(&self.destination.name), self.address());
+        if let Some(ledger) = &mut lock(&self.signs).ledger {
+            ledger.name(policy, endpoint);
         }
+        self
     }
 
     pub(super) fn shard(&self, lane: usize) -> &Arc<Shard> {
@@ -259,6 +278,10 @@ impl State {
     }
 
     fn learn(&self, lane: u8, took: Duration) {
+        // What is late for one key says nothing of another.
+        if self.key.is_some() {
+            return;
+        }
         self.latencies[usize::from(lane & 1)]
             .get_or_init(Latency::new)
             .record(took);
@@ -325,10 +348,14 @@ impl State {
         self.shards.iter().flat_map(Shard::recorded)
     }
 
-    pub(super) fn address(&self) -> Option<Arc<str>> {
-        self.endpoint
-            .as_ref()
-            .map(|endpoint| Arc::clone(endpoint.shared_address()))
+    /// What tells it apart from others of its destination.
+    pub(crate) fn address(&self) -> Option<Arc<str>> {
+        let address = self.endpoint.as_ref().map(Endpoint::shared_address);
+        address.or(self.key.as_ref()).cloned()
+    }
+
+    pub(crate) const fn is_keyed(&self) -> bool {
+        self.key.is_some()
     }
 }
 
