@@ -197,11 +197,15 @@ impl Events {
         if log.recent.len() >= self.capacity {
             log.recent.pop_front();
         }
+        let heard = (!listeners.is_empty()).then(|| event.clone());
         if self.capacity > 0 {
-            log.recent.push_back(event.clone());
+            log.recent.push_back(event);
         }
         drop(log);
-        listeners.iter().for_each(|listener| listener(&event));
+        // Outside of the lock: a listener may look at the log.
+        if let Some(event) = heard {
+            listeners.iter().for_each(|listener| listener(&event));
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, error::Error, fmt};
 /// Names that an error tells, at most.
 const TOLD: usize = 16;
 
-/// Nothing goes by this name; and what does.
+/// Nothing goes by this name, or several do where one was asked for; and what does.
 ///
 /// # Examples
 ///
@@ -21,6 +21,8 @@ const TOLD: usize = 16;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownName {
     name: String,
+    /// So many go by it.
+    several: usize,
     known: BTreeSet<String>,
 }
 
@@ -29,8 +31,15 @@ impl UnknownName {
     pub fn new(name: impl Into<String>, known: impl IntoIterator<Item = String>) -> Self {
         Self {
             name: name.into(),
+            several: 0,
             known: known.into_iter().collect(),
         }
+    }
+
+    /// `several` go by that name, and each of them by one of those that are known.
+    #[must_use]
+    pub fn several(self, several: usize) -> Self {
+        Self { several, ..self }
     }
 
     /// The name that was asked for.
@@ -47,7 +56,10 @@ impl UnknownName {
 
 impl fmt::Display for UnknownName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "nothing goes by the name {:?}; known: ", self.name)?;
+        match self.several {
+            0 => write!(f, "nothing goes by the name {:?}; known: ", self.name)?,
+            many => write!(f, "{many} go by the name {:?}; known: ", self.name)?,
+        }
         if self.known.is_empty() {
             return f.write_str("none");
         }
@@ -77,5 +89,7 @@ mod tests {
         assert!(text(16).ends_with(", n15"));
         assert!(text(40).ends_with(", n15 and 24 more"));
         assert_eq!(UnknownName::new("x", names(40)).known().len(), 40);
+        let three = UnknownName::new("x", names(1)).several(3).to_string();
+        assert_eq!(three, "3 go by the name \"x\"; known: n00");
     }
 }
