@@ -42,6 +42,7 @@ mod enforce;
 mod event;
 mod explain;
 mod health;
+mod key;
 mod locate;
 mod math;
 mod outcome;
@@ -74,6 +75,7 @@ pub use explain::{Delay, Explanation, Threshold, Traffic};
 pub use health::{
     EwmaPolicy, Health, HealthPolicy, PhiPolicy, RatePolicy, Rhythm, SlowPolicy, Window,
 };
+pub use key::{Key, KeyOf};
 pub use locate::{FaultKind, Place, Suspect, Verdict};
 pub use outcome::{Cause, Origin, Outcome, Sign};
 pub use peers::{EjectionPolicy, PeersPolicy, Tally};
