@@ -196,11 +196,12 @@ where
 fn refusing(bare: Bare) -> Result<Guard<Bare, Foreign>, String> {
     let layer = BreakerLayer::with_policy("bench", Foreign, &staying_open());
     let layer = layer.map_err(|error| error.to_string())?;
+    let handle = layer.handle();
     for _ in 0..10_000 {
-        if layer.vitals().state() == State::Open {
+        if handle.state() == State::Open {
             return Ok(layer.layer(bare));
         }
-        if let Ok(attempt) = layer.vitals().admit() {
+        if let Ok(attempt) = handle.admit() {
             attempt.finish(Outcome::Failure(Cause::Error));
         }
     }
