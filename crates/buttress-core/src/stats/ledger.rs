@@ -14,9 +14,6 @@ const KEPT: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Ledger {
     born: Nanos,
-    /// Whose outages they are.
-    policy: Option<Arc<str>>,
-    endpoint: Option<Arc<str>>,
     /// When the kept outages begin to count: when the last of those that are not was over.
     origin: Nanos,
     /// Failures seen since the endpoint was last plainly well: those of the next episode, should there be one.
@@ -28,12 +25,17 @@ pub(crate) struct Ledger {
     detecting: Duration,
 }
 
+/// Whose outages they are, and what the clock on the wall says of a time: what is not kept with each.
+pub(crate) struct Named<'a> {
+    pub(crate) policy: &'a Arc<str>,
+    pub(crate) endpoint: Option<Arc<str>>,
+    pub(crate) wall: &'a dyn Fn(Nanos) -> Option<SystemTime>,
+}
+
 impl Ledger {
     pub(crate) const fn new(born: Nanos) -> Self {
         Self {
             born,
-            policy: None,
-            endpoint: None,
             origin: born,
             suspicion: Causes::none(),
             open: None,
@@ -42,12 +44,6 @@ impl Ledger {
             down: Duration::ZERO,
             detecting: Duration::ZERO,
         }
-    }
-
-    /// Says whose outages they are.
-    pub(crate) fn name(&mut self, policy: Arc<str>, endpoint: Option<Arc<str>>) {
-        self.policy = Some(policy);
-        self.endpoint = endpoint;
     }
 
     pub(crate) const fn failure(&mut self, cause: Cause) {
@@ -72,8 +68,8 @@ impl Ledger {
         }
         let causes = std::mem::replace(&mut self.suspicion, Causes::none());
         self.open = Some(Episode {
-            policy: self.policy.clone().unwrap_or_default(),
-            endpoint: self.endpoint.clone(),
+            policy: Arc::default(),
+            endpoint: None,
             began: None,
             broke,
             detected: now,
@@ -140,15 +136,13 @@ impl Ledger {
         });
     }
 
-    /// The kept outages, the current one last, as they look at `now`. `wall` is what the clock on the wall says of a time.
-    pub(crate) fn episodes(
-        &self,
-        now: Nanos,
-        wall: impl Fn(Nanos) -> Option<SystemTime>,
-    ) -> Vec<Episode> {
+    /// The kept outages, the current one last, as they look at `now`.
+    pub(crate) fn episodes(&self, now: Nanos, of: &Named<'_>) -> Vec<Episode> {
         let kept = self.past.iter().chain(&self.open);
         kept.map(|episode| Episode {
-            began: wall(episode.broke),
+            policy: Arc::clone(of.policy),
+            endpoint: of.endpoint.clone(),
+            began: (of.wall)(episode.broke),
             relapsed: episode.relapsed.or_else(|| {
                 let over = episode.restored.map(|restored| episode.safe_from(restored));
                 over.filter(|safe| now >= *safe).map(|_| false)
@@ -189,7 +183,12 @@ mod tests {
     use super::*;
 
     fn episodes(ledger: &Ledger, now: Nanos) -> Vec<Episode> {
-        ledger.episodes(now, |_| None)
+        let of = Named {
+            policy: &"db".into(),
+            endpoint: Some("a".into()),
+            wall: &|at| SystemTime::UNIX_EPOCH.checked_add(at.since(Nanos::ZERO)),
+        };
+        ledger.episodes(now, &of)
     }
 
     fn minute(minutes: u64) -> Nanos {
@@ -278,7 +277,6 @@ mod tests {
     #[test]
     fn keeps_what_recovery_did_and_forgets_it_with_the_outage() {
         let mut ledger = Ledger::new(Nanos::ZERO);
-        ledger.name("db".into(), Some("a".into()));
         ledger.probes();
         ledger.broke(minute(10), minute(10));
         ledger.waits(Duration::from_secs(2));
@@ -289,8 +287,7 @@ mod tests {
         ledger.repaired(minute(12));
         ledger.restored(minute(13));
         ledger.broke(minute(20), minute(20));
-        let wall = |at: Nanos| SystemTime::UNIX_EPOCH.checked_add(at.since(Nanos::ZERO));
-        let [first, second] = &ledger.episodes(minute(30), wall)[..] else {
+        let [first, second] = &episodes(&ledger, minute(30))[..] else {
             panic!("two outages")
         };
         let did = Recovery {

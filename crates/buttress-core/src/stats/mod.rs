@@ -16,7 +16,7 @@ pub use decisions::Decisions;
 pub use episode::{Episode, Recovery};
 pub(crate) use flights::{Flights, Note};
 pub(crate) use latency::{BUCKETS, Latency, ceiling};
-pub(crate) use ledger::Ledger;
+pub(crate) use ledger::{Ledger, Named};
 pub(crate) use recorder::Recorder;
 pub use reliability::Reliability;
 pub use trend::Trend;

@@ -2,9 +2,8 @@
 
 use super::{signs::Signs, state::State};
 use crate::{
-    Counts, Decisions, Endpoint, Episode, Force, Health, Nanos, Registry, Reliability, Snapshot,
-    Trend,
-    stats::Ledger,
+    Counts, Decisions, Endpoint, Episode, Force, Health, Nanos, Reliability, Snapshot, Trend,
+    stats::{Ledger, Named},
     sync::{Arc, lock},
 };
 
@@ -34,7 +33,10 @@ impl Signs {
     }
 
     pub(super) fn reliability(&self, now: Nanos) -> Option<Reliability> {
-        self.ledger.as_ref().map(|ledger| ledger.reliability(now))
+        let since = self.kept_since?;
+        let none_lost = || Ledger::new(since).reliability(now);
+        let kept = self.ledger.as_ref();
+        Some(kept.map_or_else(none_lost, |ledger| ledger.reliability(now)))
     }
 
     pub(super) fn trend(&self, now: Nanos) -> Option<Trend> {
@@ -45,10 +47,9 @@ impl Signs {
         self.decisions
     }
 
-    pub(super) fn episodes(&self, now: Nanos, registry: &Registry) -> Vec<Episode> {
-        let wall = |at| registry.wall(at);
-        let episodes = |ledger: &Ledger| ledger.episodes(now, wall);
-        self.ledger.as_ref().map_or_else(Vec::new, episodes)
+    pub(super) fn episodes(&self, now: Nanos, of: &Named<'_>) -> Vec<Episode> {
+        let ledger = self.ledger.as_ref();
+        ledger.map_or_else(Vec::new, |ledger| ledger.episodes(now, of))
     }
 
     pub(super) const fn forced(&self) -> Option<Force> {
@@ -62,12 +63,17 @@ impl State {
         let counts = Counts::sum(&counters);
         let verdict = lock(&self.verdict).clone();
         let endpoint = self.endpoint.as_ref();
+        let of = Named {
+            policy: &self.destination.name,
+            endpoint: self.address(),
+            wall: &|at| self.destination.host.registry.wall(at),
+        };
         let mut signs = lock(&self.signs);
         signs.settle(self.good());
         let health = signs.health();
         Snapshot {
             policy: Arc::clone(&self.destination.name),
-            endpoint: self.address(),
+            endpoint: of.endpoint.clone(),
             zone: endpoint.and_then(|endpoint| endpoint.in_zone().cloned()),
             version: endpoint.and_then(|endpoint| endpoint.of_version().cloned()),
             priority: endpoint.map(Endpoint::tier),
@@ -82,7 +88,7 @@ impl State {
             decisions: signs.decisions(),
             reliability: signs.reliability(now),
             trend: signs.trend(now),
-            episodes: signs.episodes(now, &self.destination.host.registry),
+            episodes: signs.episodes(now, &of),
             forgotten_keys: self.is_keyed().then(|| self.destination.forgotten()),
         }
     }

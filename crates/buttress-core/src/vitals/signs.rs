@@ -29,8 +29,10 @@ pub(super) struct Signs {
     pub(super) detector: Detector,
     pub(super) callers: Callers,
     pub(super) breaker: Breaker,
-    /// Kept where statistics are at work.
-    pub(super) ledger: Option<Ledger>,
+    /// Made when the first call is lost, for most endpoints of many never lose one.
+    pub(super) ledger: Option<Box<Ledger>>,
+    /// Since when there is one to be kept, where statistics are at work.
+    pub(super) kept_since: Option<Nanos>,
     /// How many signs of health the judge has been told of.
     settled: u64,
     pub(super) decisions: Decisions,
@@ -60,7 +62,8 @@ impl Signs {
             detector: Detector::new(&rules.health, bank),
             callers: Callers::new(rules.caller_share),
             breaker: Breaker::new(rules.breaker, rules.enforced(), alone, seed),
-            ledger: rules.parts.stats.then(|| Ledger::new(now)),
+            ledger: None,
+            kept_since: rules.parts.stats.then_some(now),
             settled: 0,
             decisions: Decisions::default(),
             force: None,
@@ -227,13 +230,20 @@ impl Signs {
     }
 
     /// A call was lost to `cause`: it belongs to the outage under way, or to the next one.
-    pub(super) const fn lost(&mut self, generation: u32, cause: Cause) {
+    pub(super) fn lost(&mut self, generation: u32, cause: Cause) {
         let believed = generation == self.breaker.generation();
-        if let Some(ledger) = &mut self.ledger
-            && (believed || self.breaker.is_down())
+        if (believed || self.breaker.is_down())
+            && let Some(ledger) = self.ledger()
         {
             ledger.failure(cause);
         }
+    }
+
+    /// The book of outages, where one is kept.
+    fn ledger(&mut self) -> Option<&mut Ledger> {
+        let since = self.kept_since?;
+        let ledger = &mut self.ledger;
+        Some(ledger.get_or_insert_with(|| Box::new(Ledger::new(since))))
     }
 
     /// Writes a change of the breaker into the book of outages.
@@ -264,7 +274,7 @@ impl Signs {
                 (EventKind::Closed, |ledger, _, now| ledger.restored(now))
             }
         };
-        if let Some(ledger) = &mut self.ledger {
+        if let Some(ledger) = self.ledger() {
             entry(ledger, alarm.map_or(now, |alarm| alarm.since), now);
             if let Change::Opened(wait) = change {
                 ledger.waits(wait);
@@ -286,7 +296,7 @@ impl Signs {
     }
 
     /// A probe was lost to `cause`.
-    pub(super) const fn lost_probe(&mut self, cause: Cause) {
+    pub(super) fn lost_probe(&mut self, cause: Cause) {
         self.lost(self.breaker.generation(), cause);
     }
 

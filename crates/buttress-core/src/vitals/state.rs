@@ -57,7 +57,7 @@ impl State {
         let now = destination.host.clock.now();
         let alone = endpoint.is_none();
         let signs = Signs::new(&destination.rules, || destination.bank(), alone, now, seed);
-        let state = Self {
+        Self {
             destination,
             endpoint,
             key: None,
@@ -75,22 +75,12 @@ impl State {
             late: AtomicU64::new(0),
             asked: Mutex::default(),
             signs: Mutex::new(signs),
-        };
-        state.named()
+        }
     }
 
     /// It is of one key.
     pub(crate) fn of_key(mut self, key: Arc<str>) -> Self {
         self.key = Some(key);
-        self.named()
-    }
-
-    /// Its outages go by its name.
-    fn named(self) -> Self {
-        let (policy, endpoint) = (Arc::clone(&self.destination.name), self.address());
-        if let Some(ledger) = &mut lock(&self.signs).ledger {
-            ledger.name(policy, endpoint);
-        }
         self
     }
 

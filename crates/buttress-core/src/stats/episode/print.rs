@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn an_outage_is_small_beside_its_verdict() {
-        // 33 of them: 10 KiB, and as many verdicts.
-        assert!(size_of::<Episode>() <= 320, "{}", size_of::<Episode>());
+        // 33 of them: 8 KiB at most, and as many verdicts.
+        assert!(size_of::<Episode>() <= 248, "{}", size_of::<Episode>());
     }
 }
