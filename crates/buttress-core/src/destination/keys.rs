@@ -12,12 +12,23 @@ use crate::{
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// Keys that were forgotten.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lost {
     keys: AtomicU64,
     /// As many of them as were told, and when; zero for never.
     told: AtomicU64,
     told_at: AtomicU64,
+}
+
+impl Lost {
+    pub(super) fn new() -> Self {
+        let [keys, told, told_at] = [0; 3].map(AtomicU64::new);
+        Self {
+            keys,
+            told,
+            told_at,
+        }
+    }
 }
 
 impl Destination {

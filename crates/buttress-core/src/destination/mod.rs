@@ -127,7 +127,7 @@ impl Destination {
             learn_at: AtomicU64::new(0),
             vigilance: (rules.health == HealthPolicy::Cusum)
                 .then(|| Mutex::new(Vigilance::new(rules))),
-            lost: Lost::default(),
+            lost: Lost::new(),
         }))
     }
 
