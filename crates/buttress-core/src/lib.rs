@@ -92,4 +92,4 @@ pub use unknown_name::UnknownName;
 #[cfg(feature = "serde")]
 pub use value::duration_text;
 pub use value::{Ratio, parse_duration, print_duration};
-pub use vitals::{Force, Host, Parts, Rules, Vitals};
+pub use vitals::{Entrance, Force, Host, Parts, Rules, Vitals};

@@ -28,6 +28,22 @@ use crate::{
     sync::{Arc, Weak},
 };
 
+/// One thread's way into a record; see [`Vitals::entrance`].
+#[derive(Debug)]
+pub struct Entrance(Arc<Lane>);
+
+impl Entrance {
+    /// Asks for one attempt, now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vitals::admit`].
+    pub fn admit(self) -> Result<Attempt, Refusal> {
+        let permit = self.0.permit(self.0.clock().now())?;
+        Ok(Attempt::new(self.0, permit))
+    }
+}
+
 /// What is known of one endpoint now: health, breaker, counts, episodes. Clones share it.
 ///
 /// [`permit`](Self::permit) and [`record`](Self::record) are pure decisions over that state; [`admit`](Self::admit)
@@ -64,6 +80,12 @@ impl Vitals {
         let lane = self.0.mine();
         lane.permit(now)
             .map(|permit| Attempt::new(Arc::clone(lane), permit))
+    }
+
+    /// This thread's way in: to ask for an attempt later, and hold nothing meanwhile that other threads hold.
+    #[must_use]
+    pub fn entrance(&self) -> Entrance {
+        Entrance(Arc::clone(self.0.mine()))
     }
 
     /// May an attempt begin at `now`? Whoever takes a permit owes its [`record`](Self::record).

@@ -7,7 +7,7 @@ mod named;
 
 use std::task::{Context, Poll};
 
-use buttress_core::{Describe, Protocol, Vitals};
+use buttress_core::{Attempt, Describe, Protocol, Refusal, Vitals};
 use tower_service::Service;
 
 pub use future::GuardFuture;
@@ -75,18 +75,18 @@ where
         begin(
             &mut self.inner,
             &self.protocol,
-            &self.vitals,
+            self.vitals.admit(),
             self.limits,
             request,
         )
     }
 }
 
-/// One call on one record, whatever said which.
+/// One call, admitted or not by whichever record it belongs to.
 fn begin<S, P, Req>(
     inner: &mut S,
     protocol: &P,
-    vitals: &Vitals,
+    admitted: Result<Attempt, Refusal>,
     limits: Limits,
     request: Req,
 ) -> GuardFuture<S::Future, P>
@@ -94,7 +94,7 @@ where
     S: Service<Req>,
     P: Protocol<S::Response, S::Error> + Describe<Req>,
 {
-    match vitals.admit() {
+    match admitted {
         Ok(attempt) => {
             let attempt = attempt.labelled(protocol.labels(&request));
             GuardFuture::admitted(inner.call(request), attempt, protocol.clone(), limits)

@@ -75,11 +75,11 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        let vitals = self.table.of(self.by.key.key(&request));
+        let admitted = self.table.enter(self.by.key.key(&request)).admit();
         begin(
             &mut self.inner,
             &self.by.protocol,
-            &vitals,
+            admitted,
             self.limits,
             request,
         )

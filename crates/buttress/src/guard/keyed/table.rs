@@ -5,21 +5,16 @@ use std::{
     hash::{BuildHasher as _, BuildHasherDefault, Hasher, RandomState},
     sync::{
         PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
-use buttress_core::{Destination, Health, Key, Nanos, State, Vitals};
+use buttress_core::{Destination, Entrance, Health, Key, Nanos, State, Vitals};
 
 use crate::clock::CLOCK;
 
 /// Parts that are locked by themselves: calls for different keys rarely meet. A power of two.
 const PARTS: usize = 64;
-
-/// When all keys are ill, nobody looks for one that is well for so long: with 10 000 of them that takes near a
-/// millisecond, and whoever makes up keys would have it done at every call.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The records of one layer's keys.
 ///
@@ -32,8 +27,9 @@ pub(super) struct Table {
     most: usize,
     count: AtomicUsize,
     parts: Box<[RwLock<Part>]>,
-    /// Until when nobody looks for a key that is well.
-    all_ill_until: AtomicU64,
+    /// The part that last took a new key, which is well if any is: with all others ill, whoever makes up keys drives out
+    /// his own, and nobody looks through ten thousand for it.
+    newest: AtomicUsize,
 }
 
 /// Keys in a ring. Its hand goes round as in CLOCK (Corbató 1968): who was used since it last came by is passed over
@@ -72,7 +68,7 @@ impl Table {
             most,
             count: AtomicUsize::new(0),
             parts: (0..parts).map(|_| RwLock::default()).collect(),
-            all_ill_until: AtomicU64::new(0),
+            newest: AtomicUsize::new(0),
         }
     }
 
@@ -80,24 +76,31 @@ impl Table {
         &self.destination
     }
 
-    /// The record of `key`: a new one if it is not known, or no longer.
-    pub(super) fn of(&self, key: Key<'_>) -> Vitals {
+    /// The way into the record of `key`: into a new one if it is not known, or no longer.
+    ///
+    /// Where it is known, the lock of its part is all that threads share.
+    pub(super) fn enter(&self, key: Key<'_>) -> Entrance {
+        self.find(key, Vitals::entrance)
+    }
+
+    fn find<T>(&self, key: Key<'_>, take: impl Fn(&Vitals) -> T) -> T {
         let number = self.hasher.hash_one(key);
-        let known = read(self.part(number)).find(number);
-        known.unwrap_or_else(|| self.make(number, key))
+        let known = read(self.part(number)).find(number).map(&take);
+        known.unwrap_or_else(|| take(&self.make(number, key)))
     }
 
     fn part(&self, number: u64) -> &RwLock<Part> {
+        &self.parts[self.index(number)]
+    }
+
+    const fn index(&self, number: u64) -> usize {
         // The upper half: the map within takes the lower. The mask holds, for their number is a power of two.
-        &self.parts[(number >> 32) as usize & (self.parts.len() - 1)]
+        (number >> 32) as usize & (self.parts.len() - 1)
     }
 
     fn make(&self, number: u64, key: Key<'_>) -> Vitals {
         let now = CLOCK.now();
         for who in [Who::Well, Who::Anybody] {
-            if who == Who::Well && now < self.all_ill_until() {
-                continue;
-            }
             // Somebody else may take the place that was made; then another is made.
             loop {
                 if let Some(vitals) = self.settle(number, key, who, now) {
@@ -107,8 +110,6 @@ impl Table {
                     break;
                 }
             }
-            self.all_ill_until
-                .store(now.after(LOOK_AGAIN).as_u64(), Ordering::Relaxed);
         }
         // Every place is taken by a key that is about to be there: this call's record is its own.
         self.destination.key(key.name(number))
@@ -118,7 +119,7 @@ impl Table {
     fn settle(&self, number: u64, key: Key<'_>, who: Who, now: Nanos) -> Option<Vitals> {
         let mut part = write(self.part(number));
         if let Some(vitals) = part.find(number) {
-            return Some(vitals);
+            return Some(vitals.clone());
         }
         let vacant = self.take_place();
         let victim = if vacant { None } else { part.victim(who) };
@@ -133,6 +134,8 @@ impl Table {
         };
         let forgotten = part.put(entry, victim);
         drop(part);
+        // Relaxed: where to look first, and no more.
+        self.newest.store(self.index(number), Ordering::Relaxed);
         if forgotten.is_some() {
             self.destination.forget(now);
         }
@@ -141,10 +144,12 @@ impl Table {
 
     /// Forgets somebody in another part.
     fn make_room(&self, number: u64, who: Who, now: Nanos) -> bool {
-        let own = self.part(number);
-        let others = self.parts.iter().filter(|part| !std::ptr::eq(*part, own));
-        for part in others {
-            let mut part = write(part);
+        let newest = self.newest.load(Ordering::Relaxed);
+        let others = (0..self.parts.len())
+            .map(|step| newest.wrapping_add(step) & (self.parts.len() - 1))
+            .filter(|other| *other != self.index(number));
+        for other in others {
+            let mut part = write(&self.parts[other]);
             if let Some(victim) = part.victim(who) {
                 let forgotten = part.remove(victim);
                 // Release would say nothing: the lock orders the ring, and the count only bounds it.
@@ -164,20 +169,16 @@ impl Table {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
             .is_ok()
     }
-
-    fn all_ill_until(&self) -> Nanos {
-        Nanos::new(self.all_ill_until.load(Ordering::Relaxed))
-    }
 }
 
 impl Part {
-    fn find(&self, number: u64) -> Option<Vitals> {
+    fn find(&self, number: u64) -> Option<&Vitals> {
         let entry = self.ring.get(*self.places.get(&number)?)?;
         // A load where it is set already: the line stays shared. Relaxed: a hint.
         if !entry.used.load(Ordering::Relaxed) {
             entry.used.store(true, Ordering::Relaxed);
         }
-        Some(entry.vitals.clone())
+        Some(&entry.vitals)
     }
 
     /// Whose turn it is to be forgotten: in the second round at the latest, for the first has passed over whoever was used.

@@ -21,7 +21,7 @@ fn known(table: &Table) -> Vec<String> {
 
 /// Born, or used once more.
 fn call(table: &Table, name: &str) -> Vitals {
-    table.of(Key::from(name))
+    table.find(Key::from(name), Vitals::clone)
 }
 
 fn open(vitals: &Vitals) {
@@ -90,12 +90,25 @@ fn an_open_one_in_another_part_outlives_the_well_everywhere() {
 }
 
 #[test]
+fn with_all_others_ill_whoever_makes_up_keys_drives_out_his_own() {
+    let table = table(128);
+    let ill: Vec<String> = (0..128).map(|n| format!("ill {n}")).collect();
+    ill.iter().for_each(|name| open(&call(&table, name)));
+    for stranger in 0..1_000 {
+        call(&table, &stranger.to_string());
+    }
+    let left = known(&table);
+    let kept = ill.iter().filter(|name| left.contains(name)).count();
+    assert_eq!((left.len(), kept), (128, 127));
+}
+
+#[test]
 fn made_up_keys_make_no_more_than_there_is_room_for_and_spare_who_is_called() {
     let table = table(1_000);
     let regular: Vec<String> = (0..200).map(|n| format!("regular {n}")).collect();
     regular.iter().for_each(|name| _ = call(&table, name));
     for stranger in 0..50_000_u64 {
-        table.of(Key::from(stranger));
+        table.enter(Key::from(stranger));
         if stranger % 2 == 0 {
             call(&table, &regular[stranger as usize / 2 % 200]);
         }
@@ -147,7 +160,7 @@ fn threads_that_bring_one_key_at_once_share_its_record_and_overfill_nothing() {
                 scope.spawn(move || {
                     for call in 0..2_000_u64 {
                         let key = (call * (thread + 1)) % 1_000;
-                        let attempt = table.of(Key::from(key)).admit().unwrap();
+                        let attempt = table.enter(Key::from(key)).admit().unwrap();
                         attempt.finish(Outcome::Success);
                     }
                 });
