@@ -147,6 +147,7 @@ async fn a_set_is_forced_and_released_as_one() {
     assert_eq!(root.handle("db").unwrap().forced(), None);
     set.release();
     set.reset();
+    root.handle("db").unwrap().reset();
     assert!(set.all().iter().all(|one| one.forced().is_none()));
     let told = std::iter::from_fn(|| events.try_next()).count();
     assert_eq!((told, events.missed()), (6, 0));

@@ -1,5 +1,4 @@
 //! One guard with a record for each key, on paused time.
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
 
 use std::time::Duration;
 
