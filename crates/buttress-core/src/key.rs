@@ -96,26 +96,42 @@ impl<'a, T: Into<Self>> From<Option<T>> for Key<'a> {
     }
 }
 
+/// What it consists of, and last what it is: no two keys that differ are the same bytes, for those that end a key occur
+/// in no text.
 impl Hash for Key<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        std::mem::discriminant(&self.0).hash(state);
-        match self.0 {
-            Part::None => {}
-            Part::Text(text) => text.hash(state),
+        let end = match self.0 {
+            Part::None => 0xf8,
+            Part::Text(text) => {
+                state.write(text.as_bytes());
+                0xf9
+            }
             Part::Caseless(text) => {
-                // In pieces of a fixed length, so that equal texts are the same writes.
                 for piece in text.as_bytes().chunks(32) {
                     let mut lower = [0; 32];
-                    let lower = &mut lower[..piece.len()];
-                    lower.copy_from_slice(piece);
+                    lower[..piece.len()].copy_from_slice(piece);
+                    // All of it: a fixed length takes a few instructions.
                     lower.make_ascii_lowercase();
-                    state.write(lower);
+                    state.write(&lower[..piece.len()]);
                 }
+                0xfa
             }
-            Part::Pair(first, second) => (first, second).hash(state),
-            Part::Number(number) => state.write_u64(number),
-            Part::Secret(bytes) => bytes.hash(state),
-        }
+            Part::Pair(first, second) => {
+                state.write(first.as_bytes());
+                state.write_u8(0xff);
+                state.write(second.as_bytes());
+                0xfb
+            }
+            Part::Number(number) => {
+                state.write_u64(number);
+                0xfc
+            }
+            Part::Secret(bytes) => {
+                state.write(bytes);
+                0xfd
+            }
+        };
+        state.write_u8(end);
     }
 }
 
