@@ -354,9 +354,12 @@ async fn an_endpoint_is_found_by_its_address_and_drained_by_hand() {
     let buttress = Buttress::new().policy("set", policy());
     let (service, scripts) = over(&buttress, &["good:1", "good:2"]);
     service.clone().ready().await.unwrap();
-    assert!(service.vitals("good:3").is_none());
-    let vitals = service.vitals("good:1").unwrap();
-    vitals.force(Some(Force::Drain), CLOCK.now());
+    let handles = service.handles();
+    assert_eq!(
+        handles.find("good:3").unwrap_err().to_string(),
+        "nothing goes by the name \"good:3\"; known: good:1, good:2"
+    );
+    handles.find("good:1").unwrap().force(Force::Drain);
     for id in 0..20 {
         service.clone().oneshot(id).await.unwrap();
     }
