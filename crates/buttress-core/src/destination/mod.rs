@@ -1,5 +1,6 @@
 //! What the endpoints of one destination share.
 
+mod calls;
 mod jury;
 mod learn;
 mod names;
@@ -21,6 +22,7 @@ use crate::{
     sync::{Arc, AtomicBool, AtomicU64, Mutex, Weak, lock},
     vitals::VitalState,
 };
+pub use calls::{CallCounts, Calls};
 pub use jury::Hold;
 pub(crate) use jury::Ruling;
 pub(crate) use learn::Census;
@@ -46,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) rules: Rules,
     pub(crate) host: Host,
     pub(crate) born: Nanos,
+    pub(crate) calls: Calls,
     pub(crate) norm: Norm,
     hasher: RandomState,
     /// Made for the first call that has a label.
@@ -106,8 +109,10 @@ impl Destination {
     /// A destination under the policy `name`, with no endpoints yet.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, rules: &Rules, host: &Host) -> Self {
+        let name = name.into();
         Self(Arc::new(Shared {
-            name: name.into(),
+            calls: host.registry.calls(&name),
+            name,
             rules: *rules,
             host: host.clone(),
             born: host.clock.now(),
@@ -195,6 +200,12 @@ impl Destination {
     #[must_use]
     pub fn panic(&self) -> Option<Panic> {
         self.0.panic()
+    }
+
+    /// The calls to it, together with those to other destinations under the same policy of the same registry.
+    #[must_use]
+    pub fn calls(&self) -> &Calls {
+        &self.0.calls
     }
 
     /// Where it is seen, and who is told of changes.

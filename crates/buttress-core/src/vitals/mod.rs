@@ -21,7 +21,8 @@ pub(crate) use lane::{Lane, Lanes};
 pub(crate) use state::State as VitalState;
 
 use crate::{
-    Attempt, Clock, Destination, Edge, Labels, Nanos, Outcome, Permit, Refusal, Snapshot, State,
+    Attempt, Calls, Clock, Destination, Edge, Labels, Nanos, Outcome, Permit, Refusal, Snapshot,
+    State,
     sync::{Arc, Weak},
 };
 
@@ -196,6 +197,10 @@ impl Lane {
 
     pub(crate) fn clock(&self) -> Clock {
         self.state.destination.host.clock
+    }
+
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.state.destination.calls
     }
 
     pub(crate) fn unattended(&self) -> Option<Destination> {
