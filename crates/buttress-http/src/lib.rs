@@ -22,6 +22,7 @@
 
 mod body_error;
 mod classify;
+mod deadline;
 mod guarded_body;
 mod http;
 mod probe;
@@ -30,6 +31,7 @@ mod resend;
 
 pub use self::http::{BoxedHttp, Http};
 pub use body_error::BodyError;
+pub use deadline::DEADLINE_HEADER;
 pub use guarded_body::GuardedBody;
 pub use probe::HttpProbe;
 pub use resend::Replayable;

@@ -33,6 +33,7 @@
 //! # Ok(()) }
 //! ```
 
+mod ambient;
 mod builder;
 mod buttress;
 mod clock;
@@ -42,24 +43,30 @@ pub mod docs;
 mod guard;
 mod host;
 mod labelled;
+mod pass_on;
 mod plain;
 mod policy;
 mod probe;
+mod terms;
+mod tightened;
 mod timer;
 
+pub use ambient::{Carried, carry, current_call};
 pub use builder::ServiceBuilderExt;
 pub use buttress::Buttress;
 pub use buttress_core::{
-    Attempt, BreakerPolicy, Budget, Cause, Causes, Clock, Counts, Decisions, Delay, Describe,
-    Destination, EjectionPolicy, Endpoint, Enforce, Episode, Event, EventKind, Events, EwmaPolicy,
-    Explanation, FaultKind, Force, Health, HealthPolicy, Hold, InvalidEndpoint, Labels, Nanos,
-    Origin, Outcome, Panic, PeersPolicy, Permit, PhiPolicy, Place, PolicyError, ProbePolicy,
-    Protocol, RampPolicy, RatePolicy, Ratio, Recent, Redundancy, Refusal, Registry, Reliability,
-    Resend, Rhythm, Sign, SlowPolicy, Snapshot, State, Suspect, Tally, Threshold, Traffic, Trend,
-    Verdict, Vitals, Window,
+    Attempt, BreakerPolicy, Budget, Call, CallCounts, Calls, Cause, Causes, Clock, Counts,
+    Decisions, Delay, Describe, Destination, EjectionPolicy, Endpoint, Enforce, Episode, Event,
+    EventKind, Events, EwmaPolicy, Explanation, FaultKind, Force, Health, HealthPolicy, Hold,
+    InvalidEndpoint, Labels, Nanos, Origin, Outcome, Panic, PeersPolicy, Permit, PhiPolicy, Place,
+    PolicyError, Priority, ProbePolicy, Protocol, RampPolicy, RatePolicy, Ratio, Recent,
+    Redundancy, Refusal, Registry, Reliability, Resend, Rhythm, Sign, SlowPolicy, Snapshot, Stamp,
+    State, Suspect, Tally, Threshold, Traffic, Trend, Verdict, Vitals, Window,
 };
 #[cfg(feature = "http")]
-pub use buttress_http::{BodyError, BoxedHttp, GuardedBody, Http, HttpProbe, Replayable};
+pub use buttress_http::{
+    BodyError, BoxedHttp, DEADLINE_HEADER, GuardedBody, Http, HttpProbe, Replayable,
+};
 pub use clock::CLOCK;
 pub use dispatch::{
     Connect, Dispatch, DispatchFuture, DispatchLayer, EndpointSets, Fixed, Never, RetryLayer, fixed,
@@ -71,3 +78,4 @@ pub use policy::Policy;
 #[cfg(feature = "probe-tcp")]
 pub use probe::TcpProbe;
 pub use probe::{Asked, Probe, ServiceProbe};
+pub use tightened::Tightened;

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use buttress_core::{
-    BreakerPolicy, EjectionPolicy, Enforce, Explanation, HealthPolicy, Parts, PeersPolicy,
-    PolicyError, ProbePolicy, Ratio, Redundancy, Rules, Traffic, print_duration,
+    BreakerPolicy, Call, EjectionPolicy, Enforce, Explanation, HealthPolicy, Nanos, Parts,
+    PeersPolicy, PolicyError, ProbePolicy, Ratio, Redundancy, Rules, Traffic, print_duration,
 };
+
+use crate::{ambient::Around, terms::Terms};
 
 /// The longest time a policy may name: one day.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -16,6 +18,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// |---|---|---|
 /// | `deadline` | none | the whole call, every attempt included |
 /// | `attempt_timeout` | `deadline` / attempts | one attempt; an endpoint that takes longer has failed |
+/// | `tell_deadline` | yes | whether the endpoint is told how long is waited for it ([how](crate::docs::deadlines)) |
 /// | `redundancy` | none | whether to ask again, and how often |
 /// | `tolerable` | 1 % | failed calls that are no reason to act |
 /// | `false_alarm_every` | 30 days | how seldom a healthy destination may be taken for ill, all its endpoints together |
@@ -63,6 +66,7 @@ pub struct Policy {
         )
     )]
     attempt_timeout: Option<Duration>,
+    tell_deadline: bool,
     tolerable: Ratio,
     #[cfg_attr(feature = "serde", serde(with = "buttress_core::duration_text"))]
     false_alarm_every: Duration,
@@ -85,6 +89,7 @@ impl Policy {
         Self {
             deadline: None,
             attempt_timeout: None,
+            tell_deadline: true,
             tolerable: Rules::default().tolerable,
             false_alarm_every: Rules::default().false_alarm_every,
             redundancy: Redundancy::None,
@@ -110,6 +115,13 @@ impl Policy {
     #[must_use]
     pub const fn attempt_timeout(mut self, span: Duration) -> Self {
         self.attempt_timeout = Some(span);
+        self
+    }
+
+    /// Sets whether the endpoint is told how long is waited for it, where the protocol can; see [deadlines](crate::docs::deadlines).
+    #[must_use]
+    pub const fn tell_deadline(mut self, tell: bool) -> Self {
+        self.tell_deadline = tell;
         self
     }
 
@@ -282,6 +294,8 @@ impl Policy {
         Limits {
             deadline: self.deadline,
             attempt: self.attempt_timeout.or(share),
+            heed: true,
+            tell: self.tell_deadline,
         }
     }
 }
@@ -297,6 +311,27 @@ impl Default for Policy {
 pub(crate) struct Limits {
     pub(crate) deadline: Option<Duration>,
     pub(crate) attempt: Option<Duration>,
+    /// Is what requests ask for heeded, and what they are a part of?
+    heed: bool,
+    /// Is the endpoint told how long is waited for it?
+    pub(crate) tell: bool,
+}
+
+impl Limits {
+    /// Layers that refuse nothing do not heed.
+    pub(crate) const fn heeding(mut self, heed: bool) -> Self {
+        self.heed = heed;
+        self
+    }
+
+    /// What a call that begins at `now` is held to.
+    pub(crate) fn terms(&self, now: Nanos, call: impl FnOnce() -> Call) -> Terms {
+        if self.heed {
+            Terms::new(self, Around::here(), &call(), now)
+        } else {
+            Terms::new(self, Around::NOTHING, &Call::new(), now)
+        }
+    }
 }
 
 #[cfg(feature = "serde")]

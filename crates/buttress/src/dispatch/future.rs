@@ -5,7 +5,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use buttress_core::{Attempt, Describe, Nanos, Protocol, Resend};
@@ -16,7 +16,12 @@ use super::{
     members::Members,
     tries::{Failed, Tries},
 };
-use crate::{CLOCK, host::attend, timer::Timer};
+use crate::{
+    CLOCK,
+    host::attend,
+    terms::{End, Until},
+    timer::Timer,
+};
 
 pin_project_lite::pin_project! {
     /// The future of a [`Dispatch`](super::Dispatch).
@@ -54,7 +59,7 @@ pin_project_lite::pin_project! {
         /// Endpoints take the call, and none is ready: they are hot, not sick. No permit is held.
         Waiting,
         /// An attempt is under way.
-        Calling { #[pin] future: F, attempt: Option<Attempt> },
+        Calling { #[pin] future: F, attempt: Option<Attempt>, until: Until },
         /// The same endpoint is left alone for a while.
         Pausing { until: Nanos },
     }
@@ -94,11 +99,8 @@ where
             (&*this.protocol, &**this.plan, &**this.members, this.tries);
         loop {
             let next = match this.stage.as_mut().project() {
-                StageProj::Fresh => {
-                    tries.start(CLOCK.now(), plan);
-                    Some(Stage::Picking)
-                }
-                StageProj::Picking => match tries.pick(plan, members) {
+                StageProj::Fresh => tries.start(CLOCK.now(), protocol, plan),
+                StageProj::Picking => match tries.pick(members) {
                     Some((place, mut service)) => match service.poll_ready(cx) {
                         Poll::Ready(answer) => {
                             tries.send(place, service, answer, protocol, plan, members)
@@ -113,53 +115,49 @@ where
                         tries.now = CLOCK.now();
                         tries.send(place, service, answer, protocol, plan, members)
                     }
-                    Poll::Pending => match tries.deadline {
-                        Some(deadline)
-                            if this.timer.as_mut().poll_until(deadline, cx).is_ready() =>
-                        {
-                            tries.overdue()
-                        }
-                        _ => return Poll::Pending,
-                    },
-                },
-                StageProj::Calling { future, attempt } => match future.poll(cx) {
-                    Poll::Ready(result) => {
-                        let outcome = protocol.classify(result.as_ref());
-                        let result = match result {
-                            Ok(response) if !outcome.may_improve() => {
-                                let answer = protocol.respond(response, outcome, attempt.take());
-                                return Poll::Ready(Ok(answer));
-                            }
-                            result => result,
-                        };
-                        tries.finish(attempt.take(), outcome);
-                        let failed = Failed::Answer(result, outcome);
-                        tries.ended(failed, protocol, plan, members)
-                    }
                     Poll::Pending => {
-                        attempt.as_ref().map(attend);
-                        let started = attempt.as_ref().map_or(tries.now, Attempt::started);
-                        let timeout = plan.limits.attempt.map(|span| (started.after(span), span));
-                        let overdue = tries
-                            .deadline
-                            .filter(|deadline| timeout.is_none_or(|(at, _)| *deadline < at));
-                        let Some(at) = overdue.or(timeout.map(|(at, _)| at)) else {
-                            return Poll::Pending;
-                        };
-                        if this.timer.as_mut().poll_until(at, cx).is_pending() {
-                            return Poll::Pending;
+                        ready!(tries.terms.call().poll(this.timer.as_mut(), cx));
+                        tries.overdue()
+                    }
+                },
+                StageProj::Calling {
+                    future,
+                    attempt,
+                    until,
+                } => {
+                    let answer = {
+                        let _scope = until.enter();
+                        future.poll(cx)
+                    };
+                    match answer {
+                        Poll::Ready(result) => {
+                            let outcome = protocol.classify(result.as_ref());
+                            let result = match result {
+                                Ok(response) if !outcome.may_improve() => {
+                                    let attempt = attempt.take();
+                                    let answer = protocol.respond(response, outcome, attempt);
+                                    return Poll::Ready(Ok(answer));
+                                }
+                                result => result,
+                            };
+                            tries.finish(attempt.take(), outcome);
+                            let failed = Failed::Answer(result, outcome);
+                            tries.ended(failed, protocol, plan, members)
                         }
-                        match timeout {
-                            Some((_, span)) if overdue.is_none() => {
-                                let failed = Failed::TimedOut(span);
+                        Poll::Pending => {
+                            attempt.as_ref().map(attend);
+                            ready!(until.poll(this.timer.as_mut(), cx));
+                            if until.end == End::Call {
+                                // Cut short by the whole call's deadline: no evidence against the endpoint.
+                                tries.overdue()
+                            } else {
+                                let failed = Failed::TimedOut(until.span(tries.now));
                                 tries.finish(attempt.take(), failed.outcome());
                                 tries.ended(failed, protocol, plan, members)
                             }
-                            // Cut short by the whole call's deadline: no evidence against the endpoint.
-                            _ => tries.overdue(),
                         }
                     }
-                },
+                }
                 StageProj::Pausing { until } => {
                     if this.timer.as_mut().poll_until(*until, cx).is_pending() {
                         return Poll::Pending;

@@ -86,7 +86,7 @@ impl<P> GuardLayer<P> {
         Self {
             protocol,
             vitals: destination.alone(),
-            limits: policy.limits(),
+            limits: policy.limits().heeding(parts.breaker),
         }
     }
 }

@@ -4,16 +4,19 @@ mod future;
 mod layer;
 mod named;
 
-use std::task::{Context, Poll};
+use std::{
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use buttress_core::{Describe, Protocol, Vitals};
+use buttress_core::{Describe, Protocol, Stamp, Vitals};
 use tower_service::Service;
 
 pub use future::GuardFuture;
 pub use layer::GuardLayer;
 pub use named::{BreakerLayer, HealthLayer, StatsLayer};
 
-use crate::policy::Limits;
+use crate::{CLOCK, policy::Limits, terms::overdue};
 
 /// One service under watch: measured once, refused while its breaker is open, given up after its timeout.
 ///
@@ -68,12 +71,26 @@ where
         })
     }
 
-    fn call(&mut self, request: Req) -> Self::Future {
-        match self.vitals.admit() {
+    fn call(&mut self, mut request: Req) -> Self::Future {
+        let now = CLOCK.now();
+        let terms = self.limits.terms(now, || self.protocol.call(&request));
+        if terms.deadline <= now {
+            let destination = self.vitals.destination();
+            let refusal = overdue(destination.calls(), Duration::ZERO);
+            return GuardFuture::refused(refusal, self.protocol.clone());
+        }
+        match self.vitals.admit_at(now) {
             Ok(attempt) => {
                 let attempt = attempt.labelled(self.protocol.labels(&request));
-                let inner = self.inner.call(request);
-                GuardFuture::admitted(inner, attempt, self.protocol.clone(), self.limits)
+                let until = terms.attempt(now);
+                if let Some(left) = until.left(now).filter(|_| self.limits.tell) {
+                    self.protocol.stamp(&mut request, &Stamp::new().left(left));
+                }
+                let inner = {
+                    let _scope = until.enter();
+                    self.inner.call(request)
+                };
+                GuardFuture::admitted(inner, attempt, self.protocol.clone(), until)
             }
             Err(refusal) => GuardFuture::refused(refusal, self.protocol.clone()),
         }

@@ -1,17 +1,20 @@
 //! What moves freely between the stages of a call: how it was tried so far, and what that leads to.
 
+mod after;
+
 use std::{
     task::{Context, Poll},
     time::Duration,
 };
 
 use buttress_core::{
-    Attempt, Cause, Describe, Ended, MAX_ATTEMPTS, Nanos, Outcome, Panic, Progress, Protocol,
-    Refusal, Resend, Step,
+    Attempt, Call, Cause, Describe, MAX_ATTEMPTS, Nanos, Outcome, Protocol, Redundancy, Resend,
+    Stamp,
 };
 use tower_service::Service;
 
 use super::{Plan, future::Stage, members::Members};
+use crate::{ambient::Around, terms::Terms};
 
 /// How many endpoints that are not ready are waited for at once.
 const WAITED_FOR: usize = 4;
@@ -20,7 +23,13 @@ const WAITED_FOR: usize = 4;
 pub(super) struct Tries<S, Req, Res, Err> {
     /// When it was last looked at the clock.
     pub(super) now: Nanos,
-    pub(super) deadline: Option<Nanos>,
+    began: Nanos,
+    /// What it is a part of.
+    around: Around,
+    pub(super) terms: Terms,
+    redundancy: Redundancy,
+    /// Does the caller vouch that it may be handled twice?
+    idempotent: bool,
     request: Option<Req>,
     spare: Option<Req>,
     pub(super) launched: u32,
@@ -54,10 +63,15 @@ impl<Res, Err> Failed<Res, Err> {
 
 impl<S, Req, Res, Err> Tries<S, Req, Res, Err> {
     /// Not tried yet.
-    pub(super) const fn none(request: Req) -> Self {
+    pub(super) fn none(request: Req) -> Self {
         Self {
             now: Nanos::ZERO,
-            deadline: None,
+            began: Nanos::ZERO,
+            // Now, and not when it is begun: that may be in another task.
+            around: Around::here(),
+            terms: Terms::NONE,
+            redundancy: Redundancy::None,
+            idempotent: false,
             request: Some(request),
             spare: None,
             launched: 0,
@@ -69,9 +83,21 @@ impl<S, Req, Res, Err> Tries<S, Req, Res, Err> {
         }
     }
 
-    pub(super) fn start(&mut self, now: Nanos, plan: &Plan) {
+    /// It begins, unless it is too late already.
+    pub(super) fn start<P, F>(&mut self, now: Nanos, protocol: &P, plan: &Plan) -> Option<Stage<F>>
+    where
+        P: Describe<Req>,
+    {
+        let call = (self.request.as_ref()).map_or(Call::new(), |request| protocol.call(request));
         self.now = now;
-        self.deadline = plan.limits.deadline.map(|span| now.after(span));
+        self.began = now;
+        self.terms = Terms::new(&plan.limits, self.around, &call, now);
+        self.redundancy = plan.redundancy.tightened(&call);
+        self.idempotent = call.idempotent;
+        if self.terms.deadline <= now {
+            return self.overdue();
+        }
+        Some(Stage::Picking)
     }
 
     pub(super) const fn is_waiting(&self) -> bool {
@@ -123,8 +149,8 @@ impl<S, Req, Res, Err> Tries<S, Req, Res, Err>
 where
     S: Service<Req, Response = Res, Error = Err> + Clone,
 {
-    pub(super) fn pick(&self, plan: &Plan, members: &Members<S>) -> Option<(usize, S)> {
-        let can_fail = plan.redundancy.attempts() > self.launched + 1;
+    pub(super) fn pick(&self, members: &Members<S>) -> Option<(usize, S)> {
+        let can_fail = self.redundancy.attempts() > self.launched + 1;
         let place = members.pick(self.now, fastrand::u64(..), can_fail, |place| {
             self.over(place)
         })?;
@@ -132,7 +158,6 @@ where
     }
 
     /// The first of those waited for that is ready, or cannot become so.
-    #[expect(clippy::type_complexity, reason = "who, and how it went")]
     pub(super) fn poll_waiting(
         &mut self,
         cx: &mut Context<'_>,
@@ -169,6 +194,7 @@ where
         P: Protocol<Res, Err> + Resend<Req> + Describe<Req>,
     {
         match ready {
+            Ok(()) if self.terms.deadline <= self.now => self.overdue(),
             Ok(()) => Some(self.begin(place, service, protocol, plan, members)),
             Err(error) => {
                 let outcome = self.unready(place, &error, protocol, members);
@@ -200,14 +226,20 @@ where
         // A place kept in another's queue would be given a permit there, and hold it unused.
         self.waiting.clear();
         self.launched += 1;
-        if self.launched < plan.redundancy.attempts() {
+        if self.launched < self.redundancy.attempts() {
             self.spare = protocol.copy(&mut request);
         }
         self.sent_to(place);
         let attempt = attempt.labelled(protocol.labels(&request));
+        let until = self.terms.attempt(self.now);
+        if let Some(left) = until.left(self.now).filter(|_| plan.limits.tell) {
+            protocol.stamp(&mut request, &Stamp::new().left(left));
+        }
+        let _scope = until.enter();
         Stage::Calling {
             future: service.call(request),
             attempt: Some(attempt),
+            until,
         }
     }
 
@@ -233,100 +265,5 @@ where
         self.spare = self.request.take();
         self.sent_to(place);
         outcome
-    }
-
-    /// An attempt failed: where to from here? Nowhere, if `None`.
-    pub(super) fn ended<P>(
-        &mut self,
-        failed: Failed<Res, Err>,
-        protocol: &P,
-        plan: &Plan,
-        members: &Members<S>,
-    ) -> Option<Stage<S::Future>>
-    where
-        P: Resend<Req>,
-    {
-        let outcome = failed.outcome();
-        self.failed = Some(failed);
-        self.request = self.spare.take();
-        // Whoever is only hot is waited for when the others are out of reach, but not while one of them is there to ask.
-        let fresh = members
-            .pick(self.now, 0, true, |place| {
-                self.tried(place) || !outcome.unsent() && self.passed.contains(&place)
-            })
-            .is_some();
-        // Where nobody at all takes calls, a pause would only delay the bad news.
-        if !fresh && members.pick(self.now, 0, true, |_| false).is_none() {
-            return None;
-        }
-        let step = plan.redundancy.next(&Progress {
-            deadline: self.deadline,
-            launched: self.launched,
-            running: 0,
-            last: Some(Ended {
-                outcome,
-                at: self.now,
-            }),
-            fresh,
-            copy: self.request.is_some(),
-            idempotent: self
-                .request
-                .as_ref()
-                .is_some_and(|request| protocol.idempotent(request)),
-            draw: fastrand::u64(..),
-        });
-        let (stage, paid) = match step {
-            // What was provably never sent is made good for nothing, once per endpoint.
-            Step::Launch => (Stage::Picking, outcome.unsent() || plan.budget.charge()),
-            // A call dropped in its pause sends nothing: it pays afterwards.
-            Step::LaunchAt(until) => (Stage::Pausing { until }, plan.budget.covers()),
-            Step::Wait | Step::Stop => return None,
-        };
-        if !paid {
-            return None;
-        }
-        // Whoever is picked from now on may be one of those waited for.
-        self.waiting.clear();
-        self.passed.clear();
-        if !fresh {
-            self.tried_count = 0;
-        }
-        Some(stage)
-    }
-
-    /// It is over: the last answer stands, or there was never anybody to ask.
-    pub(super) fn conclude<P>(
-        &mut self,
-        protocol: &P,
-        plan: &Plan,
-        members: &Members<S>,
-    ) -> Result<P::Response, P::Error>
-    where
-        P: Protocol<Res, Err>,
-    {
-        match self.failed.take() {
-            Some(Failed::Answer(Ok(response), outcome)) => {
-                Ok(protocol.respond(response, outcome, None))
-            }
-            Some(Failed::Answer(Err(error), _)) => Err(protocol.fail(error)),
-            Some(Failed::TimedOut(after)) => protocol.refuse(Refusal::Timeout { after }),
-            Some(Failed::Overdue) => protocol.refuse(Refusal::Deadline {
-                after: plan.limits.deadline.unwrap_or_default(),
-            }),
-            None => {
-                let retry_after = members.retry_after(self.now);
-                protocol.refuse(match plan.source.panic() {
-                    Some(Panic { usable, known }) => Refusal::Panic {
-                        usable,
-                        known,
-                        retry_after,
-                    },
-                    None => Refusal::NoEndpoint {
-                        known: members.all.len(),
-                        retry_after,
-                    },
-                })
-            }
-        }
     }
 }
