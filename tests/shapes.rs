@@ -1,6 +1,9 @@
 //! The shapes users rely on: what may be cloned, sent and shared.
 
-use buttress::{Dispatch, DispatchLayer, Guard, GuardLayer, Http, Plain, RetryLayer, Vitals};
+use buttress::{
+    Backed, Dispatch, DispatchLayer, Fallback, FallbackLayer, Guard, GuardLayer, Http, Plain,
+    RetryLayer, Vitals, instead,
+};
 
 const fn shareable<T: Clone + Send + Sync + 'static>() {}
 
@@ -11,5 +14,10 @@ fn services_and_layers_are_clone_send_sync_and_static() {
     shareable::<DispatchLayer<Http>>();
     shareable::<RetryLayer<Plain>>();
     shareable::<Dispatch<(), Plain>>();
+    shareable::<FallbackLayer<Backed<Http, instead::Value<u64>>>>();
+    // What a function answers with need be neither shared nor cloned.
+    type Answer = std::cell::Cell<u64>;
+    type Function = instead::With<fn() -> Answer, Answer, Answer>;
+    shareable::<Fallback<(), Backed<Plain, Function>>>();
     shareable::<Vitals>();
 }

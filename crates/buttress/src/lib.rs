@@ -7,10 +7,11 @@
 //! | to know whether it is well | [`HealthLayer::new("db", Plain)`](HealthLayer) |
 //! | all of these, measured once | [`GuardLayer::new("db", Plain)`](GuardLayer) |
 //! | to ask a service again | [`RetryLayer`] |
+//! | something in its place when it fails | [`FallbackLayer::new(Plain, instead::value(7))`](FallbackLayer) |
 //! | replicas, and failover between them | [`Buttress::dispatch`] |
 //! | policies from a file | [`Buttress`], feature `serde`; [every key](docs::config) |
 //!
-//! Pages: [how an endpoint is judged](docs::detection), [the order of the parts](docs::order), [policies from files](docs::config).
+//! Pages: [how an endpoint is judged](docs::detection), [the order of the parts](docs::order), [deadlines](docs::deadlines), [policies from files](docs::config).
 //!
 //! # Examples
 //!
@@ -40,6 +41,7 @@ mod clock;
 mod dispatch;
 #[cfg(any(doc, doctest))]
 pub mod docs;
+mod fallback;
 mod guard;
 mod host;
 mod labelled;
@@ -70,6 +72,10 @@ pub use buttress_http::{
 pub use clock::CLOCK;
 pub use dispatch::{
     Connect, Dispatch, DispatchFuture, DispatchLayer, EndpointSets, Fixed, Never, RetryLayer, fixed,
+};
+pub use fallback::{
+    Backed, Failure, Fallback, FallbackFuture, FallbackLayer,
+    instead::{self, Instead},
 };
 pub use guard::{BreakerLayer, Guard, GuardFuture, GuardLayer, HealthLayer, StatsLayer};
 pub use labelled::Labelled;

@@ -26,8 +26,16 @@ struct Counters {
     degraded: AtomicU64,
 }
 
+impl Default for Calls {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Calls {
-    pub(crate) fn new() -> Self {
+    /// None so far, and seen in no registry.
+    #[must_use]
+    pub fn new() -> Self {
         Self(Arc::new(Counters {
             expired: AtomicU64::new(0),
             overdue: AtomicU64::new(0),
