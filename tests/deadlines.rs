@@ -144,7 +144,7 @@ async fn a_header_can_only_tighten_and_nonsense_in_it_is_nothing() {
 #[tokio::test]
 async fn a_server_gives_up_with_its_caller_and_its_handler_is_not_blamed() {
     let layer = GuardLayer::with_policy("server", Http, &seconds(60)).unwrap();
-    let hung = any(|| std::future::pending::<StatusCode>());
+    let hung = any(std::future::pending::<StatusCode>);
     let server = serve(Router::new().route("/", hung).layer(layer.clone())).await;
     let mut request = request(Method::GET, &server, Call::new());
     let value = "20".parse().unwrap();
