@@ -39,6 +39,7 @@ pub struct Call {
 
 impl Call {
     /// Nothing beside the policy.
+    #[inline]
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -107,6 +108,7 @@ impl Call {
     }
 
     /// When it must be over if it begins at `now`; [`Nanos::MAX`] where it does not say.
+    #[inline]
     #[must_use]
     pub fn due(&self, now: Nanos) -> Nanos {
         let within = self.within.map_or(Nanos::MAX, |span| now.after(span));

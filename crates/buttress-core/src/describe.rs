@@ -97,12 +97,14 @@ pub struct Stamp {
 
 impl Stamp {
     /// Nothing.
+    #[inline]
     #[must_use]
     pub const fn new() -> Self {
         Self { left: None }
     }
 
     /// Sets how long the answer is waited for.
+    #[inline]
     #[must_use]
     pub const fn left(mut self, span: Duration) -> Self {
         self.left = Some(span);

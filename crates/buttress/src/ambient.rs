@@ -16,54 +16,54 @@ thread_local! {
     static AROUND: Cell<Around> = const { Cell::new(Around::NOTHING) };
 }
 
-/// What is being polled around us.
+/// What is being polled around us. Two words, for it is looked at in every call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Around {
     /// When the call that this is a part of must be over; [`Nanos::MAX`] for never.
     pub(crate) deadline: Nanos,
-    /// When it is given up by whoever polls us, with all its parts; [`Nanos::MAX`] for never.
-    pub(crate) given_up: Nanos,
+    /// Does whoever polls us give up by then, and all its parts with it?
+    pub(crate) kept: bool,
     pub(crate) priority: Option<Priority>,
 }
 
 impl Around {
     pub(crate) const NOTHING: Self = Self {
         deadline: Nanos::MAX,
-        given_up: Nanos::MAX,
+        kept: false,
         priority: None,
     };
 
+    #[inline]
     pub(crate) fn here() -> Self {
         AROUND.get()
     }
 
-    /// What is polled until the scope is dropped is a part of a call that we give up at `at`.
-    pub(crate) fn given_up_at(at: Nanos, priority: Option<Priority>) -> Option<Scope> {
-        (at < Nanos::MAX || priority.is_some()).then(|| {
-            Scope::enter(|around| Self {
-                deadline: around.deadline.min(at),
-                given_up: around.given_up.min(at),
-                priority: lower(around.priority, priority),
-            })
+    /// Is there anything to be a part of?
+    #[inline]
+    const fn is_something(self) -> bool {
+        self.deadline.as_u64() < Nanos::MAX.as_u64() || self.priority.is_some()
+    }
+
+    /// What `poll` polls is a part of this, if it is something. Puts back what was there, come what may: a panic, too.
+    #[inline]
+    pub(crate) fn scope<T>(self, poll: impl FnOnce() -> T) -> T {
+        if !self.is_something() {
+            return poll();
+        }
+        AROUND.with(|around| {
+            let _back = Back(around, around.replace(self));
+            poll()
         })
     }
 }
 
-/// Puts back what was there, come what may: a panic, too.
-#[derive(Debug)]
-pub(crate) struct Scope(Around);
+/// Puts back what was there.
+struct Back<'a>(&'a Cell<Around>, Around);
 
-impl Scope {
-    fn enter(change: impl FnOnce(Around) -> Around) -> Self {
-        let before = AROUND.get();
-        AROUND.set(change(before));
-        Self(before)
-    }
-}
-
-impl Drop for Scope {
+impl Drop for Back<'_> {
+    #[inline]
     fn drop(&mut self) {
-        AROUND.set(self.0);
+        self.0.set(self.1);
     }
 }
 
@@ -145,16 +145,19 @@ impl<F: Future> Future for Carried<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _scope = Scope::enter(|around| Around {
+        let around = Around::here();
+        let tighter = *this.deadline < around.deadline;
+        let around = Around {
             deadline: around.deadline.min(*this.deadline),
+            kept: around.kept && !tighter,
             priority: lower(around.priority, *this.priority),
-            ..around
-        });
-        this.future.poll(cx)
+        };
+        around.scope(|| this.future.poll(cx))
     }
 }
 
 /// A part of what matters little does not matter more; where nothing is said, it matters as much.
+#[inline]
 pub(crate) fn lower(around: Option<Priority>, own: Option<Priority>) -> Option<Priority> {
     match (around, own) {
         (Some(around), Some(own)) => Some(around.min(own)),
@@ -164,27 +167,53 @@ pub(crate) fn lower(around: Option<Priority>, own: Option<Priority>) -> Option<P
 
 #[cfg(test)]
 mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::{
+        panic::{AssertUnwindSafe, catch_unwind},
+        pin::pin,
+        task::Waker,
+    };
 
     use super::*;
 
     #[test]
-    fn scopes_nest_only_tighten_and_end_in_a_panic_too() {
-        let deadline = || Around::here().deadline.as_u64();
-        let outer = Around::given_up_at(Nanos::new(10), Some(Priority::Low));
-        let inner = Around::given_up_at(Nanos::new(20), None);
-        assert_eq!((deadline(), Around::here().given_up.as_u64()), (10, 10));
-        assert_eq!(current_call().priority, Some(Priority::Low));
-        drop(inner);
-        let panicked = catch_unwind(AssertUnwindSafe(|| {
-            let _tighter = Around::given_up_at(Nanos::new(5), Some(Priority::High));
-            assert_eq!(deadline(), 5);
-            panic!("as planned");
-        }));
-        assert!(panicked.is_err());
-        assert_eq!(deadline(), 10);
-        drop(outer);
+    fn scopes_nest_and_end_in_a_panic_too() {
+        let part = |at, priority| Around {
+            deadline: Nanos::new(at),
+            kept: true,
+            priority,
+        };
+        let (outer, inner) = (part(10, Some(Priority::Low)), part(5, None));
+        outer.scope(|| {
+            assert_eq!(current_call().priority, Some(Priority::Low));
+            inner.scope(|| assert_eq!(Around::here(), inner));
+            Around::NOTHING.scope(|| assert_eq!(Around::here(), outer));
+            let panicked = catch_unwind(AssertUnwindSafe(|| inner.scope(|| panic!("as planned"))));
+            assert!(panicked.is_err());
+            assert_eq!(Around::here(), outer);
+        });
         assert_eq!(Around::here(), Around::NOTHING);
-        assert!(Around::given_up_at(Nanos::MAX, None).is_none());
+    }
+
+    #[test]
+    fn what_is_carried_only_tightens_and_only_what_is_kept_around_it_is_kept() {
+        let kept = Around {
+            deadline: Nanos::new(10),
+            kept: true,
+            priority: None,
+        };
+        for (at, deadline, still) in [(5, 5, false), (10, 10, true), (20, 10, true)] {
+            let seen = kept.scope(|| {
+                let mut carried = pin!(carry(Call::new().deadline(Nanos::new(at)), async {
+                    Around::here()
+                }));
+                carried
+                    .as_mut()
+                    .poll(&mut Context::from_waker(Waker::noop()))
+            });
+            let Poll::Ready(seen) = seen else {
+                panic!("it waits for nothing")
+            };
+            assert_eq!((seen.deadline, seen.kept), (Nanos::new(deadline), still));
+        }
     }
 }

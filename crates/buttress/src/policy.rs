@@ -229,7 +229,7 @@ impl Policy {
             ));
         }
         self.redundancy.check()?;
-        if let (Some(deadline), Some(attempt)) = (self.deadline, self.limits().attempt)
+        if let (Some(deadline), Some(attempt)) = (self.deadline, self.attempt())
             && attempt < Duration::from_millis(1)
         {
             let attempts = self.redundancy.attempts();
@@ -269,7 +269,7 @@ impl Policy {
             peers: self.peers,
             ejection: self.ejection,
             enforce: self.enforce,
-            timeout: self.limits().attempt,
+            timeout: self.attempt(),
             breaker: self.breaker,
             parts,
         }
@@ -288,15 +288,21 @@ impl Policy {
     }
 
     pub(crate) fn limits(&self) -> Limits {
-        let share = self
-            .deadline
-            .map(|span| span / self.redundancy.attempts().max(1));
+        let nanos = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
         Limits {
-            deadline: self.deadline,
-            attempt: self.attempt_timeout.or(share),
+            deadline: self.deadline.map_or(u64::MAX, nanos),
+            attempt: self.attempt().map_or(u64::MAX, nanos),
             heed: true,
             tell: self.tell_deadline,
         }
+    }
+
+    /// The time for one attempt.
+    fn attempt(&self) -> Option<Duration> {
+        let share = self
+            .deadline
+            .map(|span| span / self.redundancy.attempts().max(1));
+        self.attempt_timeout.or(share)
     }
 }
 
@@ -306,11 +312,11 @@ impl Default for Policy {
     }
 }
 
-/// What a policy says about time.
+/// What a policy says about time, in nanoseconds: `u64::MAX` where it says nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    pub(crate) deadline: Option<Duration>,
-    pub(crate) attempt: Option<Duration>,
+    pub(crate) deadline: u64,
+    pub(crate) attempt: u64,
     /// Is what requests ask for heeded, and what they are a part of?
     heed: bool,
     /// Is the endpoint told how long is waited for it?
@@ -318,18 +324,19 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// Layers that refuse nothing do not heed.
+    /// What refuses nothing does not heed, unless its policy has limits of its own.
     pub(crate) const fn heeding(mut self, heed: bool) -> Self {
-        self.heed = heed;
+        self.heed = heed || self.deadline < u64::MAX || self.attempt < u64::MAX;
         self
     }
 
     /// What a call that begins at `now` is held to.
+    #[inline]
     pub(crate) fn terms(&self, now: Nanos, call: impl FnOnce() -> Call) -> Terms {
         if self.heed {
-            Terms::new(self, Around::here(), &call(), now)
+            Terms::part_of(Around::here()).begun(self, &call(), now)
         } else {
-            Terms::new(self, Around::NOTHING, &Call::new(), now)
+            Terms::part_of(Around::NOTHING)
         }
     }
 }
@@ -398,7 +405,7 @@ mod tests {
         let policy = Policy::new()
             .deadline(Duration::from_secs(3))
             .redundancy(Redundancy::failover(3));
-        assert_eq!(policy.limits().attempt, Some(Duration::from_secs(1)));
-        assert_eq!(Policy::new().limits().attempt, None);
+        assert_eq!(policy.attempt(), Some(Duration::from_secs(1)));
+        assert_eq!(Policy::new().attempt(), None);
     }
 }

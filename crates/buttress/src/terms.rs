@@ -1,6 +1,9 @@
 //! What one call is held to.
+//!
+//! Inlined into whatever is guarded, for every call passes here: where requests ask for nothing, nothing of it is left.
 
 use std::{
+    cmp::Ordering,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -9,7 +12,7 @@ use std::{
 use buttress_core::{Call, Calls, Nanos, Priority, Refusal};
 
 use crate::{
-    ambient::{Around, Scope, lower},
+    ambient::{Around, lower},
     policy::Limits,
     timer::Timer,
 };
@@ -19,37 +22,40 @@ use crate::{
 pub(crate) struct Terms {
     /// When it must be over; [`Nanos::MAX`] for never.
     pub(crate) deadline: Nanos,
-    attempt: Option<Duration>,
     priority: Option<Priority>,
 }
 
 impl Terms {
-    /// None.
-    pub(crate) const NONE: Self = Self {
-        deadline: Nanos::MAX,
-        attempt: None,
-        priority: None,
-    };
-
-    /// Of a call that begins at `now`.
-    pub(crate) fn new(limits: &Limits, around: Around, call: &Call, now: Nanos) -> Self {
-        let own = limits.deadline.map_or(Nanos::MAX, |span| now.after(span));
+    /// Of a call that is a part of `around`.
+    #[inline]
+    pub(crate) const fn part_of(around: Around) -> Self {
         Self {
-            deadline: own.min(around.deadline).min(call.due(now)),
-            attempt: limits.attempt,
-            priority: lower(around.priority, call.priority),
+            deadline: around.deadline,
+            priority: around.priority,
+        }
+    }
+
+    /// The same for a call that begins at `now`, by its policy and by what it asks for.
+    #[inline]
+    pub(crate) fn begun(self, limits: &Limits, call: &Call, now: Nanos) -> Self {
+        Self {
+            deadline: (self.deadline)
+                .min(later(now, limits.deadline))
+                .min(call.due(now)),
+            priority: lower(self.priority, call.priority),
         }
     }
 
     /// How long an attempt that begins at `now` is waited for.
-    pub(crate) fn attempt(&self, now: Nanos) -> Until {
-        let attempt = self.attempt.map_or(Nanos::MAX, |span| now.after(span));
+    #[inline]
+    pub(crate) fn attempt(&self, limits: &Limits, now: Nanos) -> Until {
+        let attempt = later(now, limits.attempt);
         Until {
             at: attempt.min(self.deadline),
             end: match attempt.cmp(&self.deadline) {
-                std::cmp::Ordering::Less => End::Attempt,
-                std::cmp::Ordering::Equal => End::Both,
-                std::cmp::Ordering::Greater => End::Call,
+                Ordering::Less => End::Attempt,
+                Ordering::Equal => End::Both,
+                Ordering::Greater => End::Call,
             },
             priority: self.priority,
         }
@@ -87,21 +93,31 @@ pub(crate) enum End {
 impl Until {
     /// Has the time come? The task is woken when it does.
     pub(crate) fn poll(self, timer: Pin<&mut Timer>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.at == Nanos::MAX {
+            return Poll::Pending;
+        }
         // The time of the call is kept by whoever polls us, if they give us up by then: no second timer, and no second
         // opinion on whose fault it is.
-        let kept = self.end == End::Call && Around::here().given_up <= self.at;
-        if kept || self.at == Nanos::MAX {
+        let around = Around::here();
+        if self.end == End::Call && around.kept && around.deadline <= self.at {
             return Poll::Pending;
         }
         timer.poll_until(self.at, cx)
     }
 
-    /// What is polled until the scope is dropped is a part of it.
-    pub(crate) fn enter(self) -> Option<Scope> {
-        Around::given_up_at(self.at, self.priority)
+    /// What `poll` polls is a part of it.
+    #[inline]
+    pub(crate) fn scope<T>(self, poll: impl FnOnce() -> T) -> T {
+        let around = Around {
+            deadline: self.at,
+            kept: true,
+            priority: self.priority,
+        };
+        around.scope(poll)
     }
 
     /// How long it is from `now` on, if it ever comes.
+    #[inline]
     pub(crate) fn left(self, now: Nanos) -> Option<Duration> {
         (self.at < Nanos::MAX).then(|| self.at.since(now))
     }
@@ -120,4 +136,10 @@ pub(crate) fn overdue(calls: &Calls, after: Duration) -> Refusal {
         calls.overdue();
     }
     Refusal::Deadline { after }
+}
+
+/// The point `span` nanoseconds after `now`.
+#[inline]
+const fn later(now: Nanos, span: u64) -> Nanos {
+    Nanos::new(now.as_u64().saturating_add(span))
 }

@@ -52,8 +52,6 @@ pin_project_lite::pin_project! {
 pin_project_lite::pin_project! {
     #[project = StageProj]
     pub(super) enum Stage<F> {
-        /// Not begun: the clock has not been read.
-        Fresh,
         /// Looking for an endpoint that takes the call and is ready.
         Picking,
         /// Endpoints take the call, and none is ready: they are hot, not sick. No permit is held.
@@ -69,6 +67,7 @@ impl<S, P, Req> DispatchFuture<S, P, Req>
 where
     S: Service<Req>,
 {
+    #[inline]
     pub(super) fn new(
         request: Req,
         protocol: P,
@@ -79,7 +78,7 @@ where
             protocol,
             plan,
             members,
-            stage: Stage::Fresh,
+            stage: Stage::Picking,
             timer: Timer::default(),
             tries: Tries::none(request),
         }
@@ -97,9 +96,11 @@ where
         let mut this = self.project();
         let (protocol, plan, members, tries) =
             (&*this.protocol, &**this.plan, &**this.members, this.tries);
+        if !tries.begun() && !tries.begin(CLOCK.now(), protocol, plan) {
+            return Poll::Ready(tries.conclude(protocol, plan, members));
+        }
         loop {
             let next = match this.stage.as_mut().project() {
-                StageProj::Fresh => tries.start(CLOCK.now(), protocol, plan),
                 StageProj::Picking => match tries.pick(members) {
                     Some((place, mut service)) => match service.poll_ready(cx) {
                         Poll::Ready(answer) => {
@@ -125,11 +126,7 @@ where
                     attempt,
                     until,
                 } => {
-                    let answer = {
-                        let _scope = until.enter();
-                        future.poll(cx)
-                    };
-                    match answer {
+                    match until.scope(|| future.poll(cx)) {
                         Poll::Ready(result) => {
                             let outcome = protocol.classify(result.as_ref());
                             let result = match result {
@@ -166,10 +163,11 @@ where
                     plan.budget.charge().then_some(Stage::Picking)
                 }
             };
-            let over = next.is_none();
             // What has failed is dropped before anything else is sent, and before anybody hears of it.
-            this.stage.set(next.unwrap_or(Stage::Picking));
-            if over {
+            if let Some(stage) = next {
+                this.stage.set(stage);
+            } else {
+                this.stage.set(Stage::Picking);
                 return Poll::Ready(tries.conclude(protocol, plan, members));
             }
         }

@@ -82,11 +82,7 @@ where
             } => (inner, attempt, timer, until),
             CallProj::Refused { refusal } => return Poll::Ready(this.protocol.refuse(*refusal)),
         };
-        let answer = {
-            let _scope = until.enter();
-            inner.poll(cx)
-        };
-        match answer {
+        match until.scope(|| inner.poll(cx)) {
             Poll::Ready(Ok(response)) => {
                 let outcome = this.protocol.classify(Ok(&response));
                 Poll::Ready(Ok(this.protocol.respond(response, outcome, attempt.take())))

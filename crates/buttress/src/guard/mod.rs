@@ -82,14 +82,11 @@ where
         match self.vitals.admit_at(now) {
             Ok(attempt) => {
                 let attempt = attempt.labelled(self.protocol.labels(&request));
-                let until = terms.attempt(now);
+                let until = terms.attempt(&self.limits, now);
                 if let Some(left) = until.left(now).filter(|_| self.limits.tell) {
                     self.protocol.stamp(&mut request, &Stamp::new().left(left));
                 }
-                let inner = {
-                    let _scope = until.enter();
-                    self.inner.call(request)
-                };
+                let inner = until.scope(|| self.inner.call(request));
                 GuardFuture::admitted(inner, attempt, self.protocol.clone(), until)
             }
             Err(refusal) => GuardFuture::refused(refusal, self.protocol.clone()),

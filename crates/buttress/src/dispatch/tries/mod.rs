@@ -24,8 +24,6 @@ pub(super) struct Tries<S, Req, Res, Err> {
     /// When it was last looked at the clock.
     pub(super) now: Nanos,
     began: Nanos,
-    /// What it is a part of.
-    around: Around,
     pub(super) terms: Terms,
     redundancy: Redundancy,
     /// Does the caller vouch that it may be handled twice?
@@ -63,13 +61,13 @@ impl<Res, Err> Failed<Res, Err> {
 
 impl<S, Req, Res, Err> Tries<S, Req, Res, Err> {
     /// Not tried yet.
+    #[inline]
     pub(super) fn none(request: Req) -> Self {
         Self {
             now: Nanos::ZERO,
             began: Nanos::ZERO,
             // Now, and not when it is begun: that may be in another task.
-            around: Around::here(),
-            terms: Terms::NONE,
+            terms: Terms::part_of(Around::here()),
             redundancy: Redundancy::None,
             idempotent: false,
             request: Some(request),
@@ -83,21 +81,27 @@ impl<S, Req, Res, Err> Tries<S, Req, Res, Err> {
         }
     }
 
+    /// Has the clock been read? It never stands at its origin; if it did, to begin twice would do no harm.
+    pub(super) fn begun(&self) -> bool {
+        self.now != Nanos::ZERO
+    }
+
     /// It begins, unless it is too late already.
-    pub(super) fn start<P, F>(&mut self, now: Nanos, protocol: &P, plan: &Plan) -> Option<Stage<F>>
+    #[inline]
+    pub(super) fn begin<P>(&mut self, now: Nanos, protocol: &P, plan: &Plan) -> bool
     where
         P: Describe<Req>,
     {
         let call = (self.request.as_ref()).map_or(Call::new(), |request| protocol.call(request));
-        self.now = now;
-        self.began = now;
-        self.terms = Terms::new(&plan.limits, self.around, &call, now);
+        (self.now, self.began) = (now, now);
+        self.terms = self.terms.begun(&plan.limits, &call, now);
         self.redundancy = plan.redundancy.tightened(&call);
         self.idempotent = call.idempotent;
-        if self.terms.deadline <= now {
-            return self.overdue();
+        let late = self.terms.deadline <= now;
+        if late {
+            self.failed = Some(Failed::Overdue);
         }
-        Some(Stage::Picking)
+        !late
     }
 
     pub(super) const fn is_waiting(&self) -> bool {
@@ -116,6 +120,7 @@ impl<S, Req, Res, Err> Tries<S, Req, Res, Err> {
     }
 
     /// An attempt is over.
+    #[inline]
     pub(super) fn finish(&mut self, attempt: Option<Attempt>, outcome: Outcome) {
         if let Some(attempt) = attempt {
             self.now = attempt.finish(outcome);
@@ -149,6 +154,7 @@ impl<S, Req, Res, Err> Tries<S, Req, Res, Err>
 where
     S: Service<Req, Response = Res, Error = Err> + Clone,
 {
+    #[inline]
     pub(super) fn pick(&self, members: &Members<S>) -> Option<(usize, S)> {
         let can_fail = self.redundancy.attempts() > self.launched + 1;
         let place = members.pick(self.now, fastrand::u64(..), can_fail, |place| {
@@ -195,7 +201,7 @@ where
     {
         match ready {
             Ok(()) if self.terms.deadline <= self.now => self.overdue(),
-            Ok(()) => Some(self.begin(place, service, protocol, plan, members)),
+            Ok(()) => Some(self.attempt(place, service, protocol, plan, members)),
             Err(error) => {
                 let outcome = self.unready(place, &error, protocol, members);
                 let failed = Failed::Answer(Err(error), outcome);
@@ -205,7 +211,7 @@ where
     }
 
     /// Sends the request, unless the endpoint's breaker refuses it after all.
-    fn begin<P>(
+    fn attempt<P>(
         &mut self,
         place: usize,
         mut service: S,
@@ -231,13 +237,12 @@ where
         }
         self.sent_to(place);
         let attempt = attempt.labelled(protocol.labels(&request));
-        let until = self.terms.attempt(self.now);
+        let until = self.terms.attempt(&plan.limits, self.now);
         if let Some(left) = until.left(self.now).filter(|_| plan.limits.tell) {
             protocol.stamp(&mut request, &Stamp::new().left(left));
         }
-        let _scope = until.enter();
         Stage::Calling {
-            future: service.call(request),
+            future: until.scope(|| service.call(request)),
             attempt: Some(attempt),
             until,
         }
