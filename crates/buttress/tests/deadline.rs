@@ -387,3 +387,16 @@ async fn a_panic_leaves_no_deadline_behind_on_its_thread() {
     let seen = tokio::spawn(async { current_call() }).await.unwrap();
     assert_eq!((seen, current_call()), (Call::new(), Call::new()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn layers_stacked_on_one_another_are_part_of_the_outer_one_from_their_call_on() {
+    let at_once = |_: u64| std::future::ready(Ok::<_, BoxError>(current_call().deadline));
+    let due = CLOCK.now().after(SECOND);
+    let policy = Policy::new().deadline(SECOND);
+    let guard = GuardLayer::with_policy("db", Plain, &policy).unwrap();
+    let guarded = guard.layer(service_fn(at_once));
+    assert_eq!(guarded.oneshot(1).await.unwrap(), Some(due));
+    let again = RetryLayer::new("db", Plain, &policy).unwrap();
+    let service = again.layer(service_fn(at_once));
+    assert_eq!(service.oneshot(1).await.unwrap(), Some(due));
+}
