@@ -1,8 +1,8 @@
 //! The shapes users rely on: what may be cloned, sent and shared.
 
 use buttress::{
-    By, ByHost, Dispatch, DispatchLayer, Guard, GuardLayer, Handle, Handles, Http, Keyed,
-    KeyedLayer, Plain, RetryLayer, Subscription, Vitals,
+    Backed, By, ByHost, Dispatch, DispatchLayer, Fallback, FallbackLayer, Guard, GuardLayer,
+    Handle, Handles, Http, Keyed, KeyedLayer, Plain, RetryLayer, Subscription, Vitals, instead,
 };
 
 const fn shareable<T: Clone + Send + Sync + 'static>() {}
@@ -18,6 +18,11 @@ fn services_and_layers_are_clone_send_sync_and_static() {
     shareable::<Dispatch<(), Plain>>();
     shareable::<KeyedLayer<By<Http, ByHost>>>();
     shareable::<Keyed<(), By<Http, ByHost>>>();
+    shareable::<FallbackLayer<Backed<Http, instead::Value<u64>>>>();
+    // What a function answers with need be neither shared nor cloned.
+    type Answer = std::cell::Cell<u64>;
+    type Function = instead::With<fn() -> Answer, Answer, Answer>;
+    shareable::<Fallback<(), Backed<Plain, Function>>>();
     shareable::<Vitals>();
     shareable::<Handle>();
     shareable::<Handles>();

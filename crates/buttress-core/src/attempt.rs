@@ -1,6 +1,6 @@
 //! One permitted call.
 
-use crate::{Cause, Destination, Labels, Nanos, Outcome, Permit, sync::Arc, vitals::Lane};
+use crate::{Calls, Cause, Destination, Labels, Nanos, Outcome, Permit, sync::Arc, vitals::Lane};
 
 /// Permission, stopwatch and receipt of one call, in one value.
 ///
@@ -27,6 +27,12 @@ impl Attempt {
     #[must_use]
     pub const fn started(&self) -> Nanos {
         self.permit.started()
+    }
+
+    /// The calls it is one of.
+    #[must_use]
+    pub fn calls(&self) -> &Calls {
+        self.lane.calls()
     }
 
     /// Says what kind of call it is.

@@ -1,4 +1,8 @@
-//! What kind of request a request is.
+//! What kind of request a request is, and what it asks for.
+
+use std::time::Duration;
+
+use crate::Call;
 
 /// What kind of request it is, in words of which there are few: they tell where a fault lies, and label figures.
 ///
@@ -49,7 +53,7 @@ impl<'a> Labels<'a> {
     }
 }
 
-/// What only the protocol can tell about the kind of a request. It need not: the default says nothing.
+/// What only the protocol can tell about a request before it is sent. It need not: the defaults say nothing.
 ///
 /// # Examples
 ///
@@ -71,5 +75,39 @@ pub trait Describe<Req> {
     /// What kind of request it is.
     fn labels<'a>(&self, _request: &'a Req) -> Labels<'a> {
         Labels::none()
+    }
+
+    /// What it asks for beside its policy. It can only tighten it.
+    fn call(&self, _request: &Req) -> Call {
+        Call::new()
+    }
+
+    /// Writes down in the request what the endpoint should know of the attempt. Called where there is something to
+    /// know, just before it is sent.
+    fn stamp(&self, _request: &mut Req, _stamp: &Stamp) {}
+}
+
+/// What an endpoint should know of an attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stamp {
+    /// How long its answer is waited for. Never zero: what has no time left is not sent.
+    pub left: Option<Duration>,
+}
+
+impl Stamp {
+    /// Nothing.
+    #[inline]
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { left: None }
+    }
+
+    /// Sets how long the answer is waited for.
+    #[inline]
+    #[must_use]
+    pub const fn left(mut self, span: Duration) -> Self {
+        self.left = Some(span);
+        self
     }
 }

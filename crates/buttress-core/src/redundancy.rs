@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{Nanos, Outcome, PolicyError, random::unit};
+use crate::{Call, Nanos, Outcome, PolicyError, random::unit};
 
 /// The most attempts one call may make. More than this is a storm, whatever the reason.
 pub const MAX_ATTEMPTS: u32 = 10;
@@ -100,6 +100,12 @@ impl Redundancy {
         }
     }
 
+    /// The same for one call, which may ask for less.
+    #[must_use]
+    pub const fn tightened(self, call: &Call) -> Self {
+        if call.no_retry { Self::None } else { self }
+    }
+
     /// Decides the next step from what has happened so far.
     #[must_use]
     pub fn next(&self, progress: &Progress) -> Step {
@@ -179,6 +185,18 @@ mod tests {
             copy: true,
             idempotent: true,
             draw: u64::MAX,
+        }
+    }
+
+    #[test]
+    fn one_call_may_ask_for_less_and_not_for_more() {
+        let failover = Redundancy::failover(3);
+        assert_eq!(failover.tightened(&Call::new().no_hedge()), failover);
+        for redundancy in [failover, Redundancy::None] {
+            assert_eq!(
+                redundancy.tightened(&Call::new().no_retry()),
+                Redundancy::None
+            );
         }
     }
 

@@ -39,9 +39,9 @@ pub enum Refusal {
         /// The attempt timeout.
         after: Duration,
     },
-    /// The whole call took longer than its deadline.
+    /// The whole call took longer than its deadline, or was past it before it began.
     Deadline {
-        /// The deadline.
+        /// How long it had; zero if it was not begun.
         after: Duration,
     },
 }
@@ -88,6 +88,9 @@ impl fmt::Display for Refusal {
             Self::Timeout { after } => {
                 write!(f, "no answer within the attempt timeout of {after:?}")
             }
+            Self::Deadline {
+                after: Duration::ZERO,
+            } => f.write_str("not begun: its deadline had passed"),
             Self::Deadline { after } => write!(f, "no answer within the deadline of {after:?}"),
         }
     }

@@ -1,10 +1,13 @@
 //! Where exporters look.
 
-use std::{collections::HashSet, time::SystemTime};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::SystemTime,
+};
 
 use crate::{
-    Causes, Counts, Decisions, Destination, Episode, Events, Force, Health, Nanos, Reliability,
-    State, Trend, UnknownName, Verdict, Vitals,
+    CallCounts, Calls, Causes, Counts, Decisions, Destination, Episode, Events, Force, Health,
+    Nanos, Reliability, State, Trend, UnknownName, Verdict, Vitals,
     sync::{Arc, Mutex, Weak, lock},
 };
 
@@ -70,6 +73,8 @@ impl Snapshot {
 #[derive(Clone, Debug)]
 pub struct Registry {
     members: Arc<Mutex<Vec<Weak<crate::vitals::Lanes>>>>,
+    /// By policy. Kept when no layer is left: what was counted does not become less, and names are few.
+    calls: Arc<Mutex<BTreeMap<Arc<str>, Calls>>>,
     events: Arc<Events>,
     /// What the clock on the wall said at [`Nanos::ZERO`].
     epoch: Option<SystemTime>,
@@ -81,6 +86,7 @@ impl Registry {
     pub fn new(events: Arc<Events>) -> Self {
         Self {
             members: Arc::default(),
+            calls: Arc::default(),
             events,
             epoch: None,
         }
@@ -113,6 +119,26 @@ impl Registry {
             members.retain(|member| member.strong_count() > 0);
         }
         members.push(vitals.downgrade());
+    }
+
+    /// The calls under a policy.
+    #[must_use]
+    pub fn calls(&self, policy: &str) -> Calls {
+        let mut calls = lock(&self.calls);
+        if let Some(known) = calls.get(policy) {
+            return known.clone();
+        }
+        let new = Calls::new();
+        calls.insert(policy.into(), new.clone());
+        new
+    }
+
+    /// What became of calls that no endpoint's counts tell, by policy.
+    #[must_use]
+    pub fn call_counts(&self) -> Vec<(Arc<str>, CallCounts)> {
+        let calls = lock(&self.calls);
+        let counts = |(name, calls): (&Arc<str>, &Calls)| (Arc::clone(name), calls.counts());
+        calls.iter().map(counts).collect()
     }
 
     /// Everything known of every endpoint, in the order they were added.
@@ -177,7 +203,7 @@ pub(crate) fn name(policy: &str, endpoint: Option<&str>) -> String {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::{Clock, Host, Rules};
+    use crate::{Clock, Destination, Host, Rules};
 
     fn registry() -> Registry {
         Registry::new(Arc::new(Events::new(8, |_| {})))
@@ -201,6 +227,34 @@ mod tests {
         assert_eq!(names, ["first".into(), "second".into()] as [Arc<str>; 2]);
         drop(first);
         assert_eq!(registry.snapshot(Nanos::ZERO).len(), 1);
+    }
+
+    #[test]
+    fn calls_under_one_policy_are_counted_together_and_stay_when_nobody_is_left() {
+        let registry = registry();
+        let host = Host {
+            registry: registry.clone(),
+            ..Host::new(Clock(|| Nanos::ZERO))
+        };
+        let destinations =
+            ["a", "a", "b"].map(|name| Destination::new(name, &Rules::default(), &host));
+        for destination in &destinations {
+            destination.calls().degraded();
+        }
+        destinations[0].calls().expired();
+        assert_eq!(
+            registry.calls("a").counts(),
+            destinations[1].calls().counts()
+        );
+        drop(destinations);
+        let counts = registry.call_counts();
+        let counted = |(name, counts): &(Arc<str>, CallCounts)| {
+            (name.to_string(), counts.degraded, counts.expired)
+        };
+        assert_eq!(
+            counts.iter().map(counted).collect::<Vec<_>>(),
+            [("a".to_owned(), 2, 1), ("b".to_owned(), 1, 0)]
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use crate::BodyError;
 
 pin_project_lite::pin_project! {
-    /// The service's body passed through, or the words of a refusal.
+    /// The service's body passed through, or words in its place: those of a refusal, or your own.
     ///
     /// The attempt ends with the body: at its last frame, for hyper asks for no more once it is at its end. Dropped
     /// early, the head's outcome stands; an error in its middle is a failure of the endpoint.
@@ -49,6 +49,27 @@ impl<B> GuardedBody<B> {
         Self {
             body: Inner::Refusal { words: Some(words) },
         }
+    }
+}
+
+/// Words of your own, in the place of the service's body.
+impl<B> From<Bytes> for GuardedBody<B> {
+    fn from(words: Bytes) -> Self {
+        Self::refusal(words)
+    }
+}
+
+/// Words of your own, in the place of the service's body.
+impl<B> From<&'static str> for GuardedBody<B> {
+    fn from(words: &'static str) -> Self {
+        Self::refusal(Bytes::from_static(words.as_bytes()))
+    }
+}
+
+/// Words of your own, in the place of the service's body.
+impl<B> From<String> for GuardedBody<B> {
+    fn from(words: String) -> Self {
+        Self::refusal(Bytes::from(words))
     }
 }
 

@@ -2,14 +2,17 @@
 
 use std::error::Error;
 
-use buttress_core::{Attempt, Describe, Labels, Outcome, Protocol, Refusal};
+use buttress_core::{Attempt, Call, Describe, Labels, Outcome, Protocol, Refusal, Stamp};
 use http::{Request, Response};
 
-use crate::{GuardedBody, classify, refuse};
+use crate::{GuardedBody, classify, deadline, refuse};
 
 /// HTTP: 5xx fail, 429 and 503 with `Retry-After` are overload, other 4xx are the caller's fault.
 ///
 /// The service's error type stays what it is; refusals are responses, whose body is a [`GuardedBody`].
+///
+/// A [`Call`] among the extensions of a request tightens its policy, and so does [`DEADLINE_HEADER`](crate::DEADLINE_HEADER), in which the
+/// next server is told how long it is waited for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Http;
 
@@ -89,10 +92,29 @@ impl<B> Describe<Request<B>> for Http {
     fn labels<'a>(&self, request: &'a Request<B>) -> Labels<'a> {
         Labels::none().method(request.method().as_str())
     }
+
+    fn call(&self, request: &Request<B>) -> Call {
+        let call = request.extensions().get().copied().unwrap_or_default();
+        deadline::read(request.headers()).map_or(call, |span| call.and(Call::new().within(span)))
+    }
+
+    fn stamp(&self, request: &mut Request<B>, stamp: &Stamp) {
+        if let Some(left) = stamp.left {
+            deadline::write(request.headers_mut(), left);
+        }
+    }
 }
 
 impl<B> Describe<Request<B>> for BoxedHttp {
     fn labels<'a>(&self, request: &'a Request<B>) -> Labels<'a> {
         Http.labels(request)
+    }
+
+    fn call(&self, request: &Request<B>) -> Call {
+        Http.call(request)
+    }
+
+    fn stamp(&self, request: &mut Request<B>, stamp: &Stamp) {
+        Http.stamp(request, stamp);
     }
 }

@@ -22,6 +22,7 @@
 
 mod body_error;
 mod classify;
+mod deadline;
 mod guarded_body;
 mod http;
 mod key;
@@ -31,6 +32,7 @@ mod resend;
 
 pub use self::http::{BoxedHttp, Http};
 pub use body_error::BodyError;
+pub use deadline::DEADLINE_HEADER;
 pub use guarded_body::GuardedBody;
 pub use key::{ByHeader, ByHost};
 pub use probe::HttpProbe;

@@ -3,7 +3,9 @@
 use buttress_core::PolicyError;
 use tower::{ServiceBuilder, layer::util::Stack};
 
-use crate::{BreakerLayer, GuardLayer, HealthLayer, Policy, RetryLayer, StatsLayer};
+use crate::{
+    Backed, BreakerLayer, FallbackLayer, GuardLayer, HealthLayer, Policy, RetryLayer, StatsLayer,
+};
 
 /// Adds the layers of this crate to [`ServiceBuilder`].
 ///
@@ -30,6 +32,13 @@ pub trait ServiceBuilderExt<L>: sealed::Sealed<L> + Sized {
 
     /// Reliability alone: [`StatsLayer`].
     fn stats<P>(self, name: &str, protocol: P) -> ServiceBuilder<Stack<StatsLayer<P>, L>>;
+
+    /// Something in its place where it fails: [`FallbackLayer`].
+    fn fallback<P, I>(
+        self,
+        protocol: P,
+        instead: I,
+    ) -> ServiceBuilder<Stack<FallbackLayer<Backed<P, I>>, L>>;
 
     /// Asks again: [`RetryLayer`].
     ///
@@ -59,6 +68,14 @@ impl<L> ServiceBuilderExt<L> for ServiceBuilder<L> {
 
     fn stats<P>(self, name: &str, protocol: P) -> ServiceBuilder<Stack<StatsLayer<P>, L>> {
         self.layer(StatsLayer::new(name, protocol))
+    }
+
+    fn fallback<P, I>(
+        self,
+        protocol: P,
+        instead: I,
+    ) -> ServiceBuilder<Stack<FallbackLayer<Backed<P, I>>, L>> {
+        self.layer(FallbackLayer::new(protocol, instead))
     }
 
     fn ask_again<P>(

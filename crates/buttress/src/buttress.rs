@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use buttress_core::{Endpoint, Parts, PolicyError, ReconnectPolicy, Registry, UnknownName, Vitals};
 
 use crate::{
-    BreakerLayer, Dispatch, DispatchLayer, GuardLayer, Handle, Handles, HealthLayer,
-    ReconnectLayer, RetryLayer, StatsLayer, Supervisor, dispatch::EndpointSets, host,
+    Backed, BreakerLayer, Dispatch, DispatchLayer, FallbackLayer, GuardLayer, Handle, Handles,
+    HealthLayer, ReconnectLayer, RetryLayer, StatsLayer, Supervisor, dispatch::EndpointSets, host,
     policy::Policy,
 };
 
@@ -132,6 +132,23 @@ impl Buttress {
     pub fn retry<P>(&self, name: &str, protocol: P) -> Result<RetryLayer<P>, PolicyError> {
         self.named(name, |policy| {
             RetryLayer::within(name, protocol, policy, &self.registry)
+        })
+    }
+
+    /// A layer that puts `instead` in the place of what fails, counted among the calls under that name.
+    ///
+    /// # Errors
+    ///
+    /// When no policy has that name.
+    pub fn fallback<P, I>(
+        &self,
+        name: &str,
+        protocol: P,
+        instead: I,
+    ) -> Result<FallbackLayer<Backed<P, I>>, PolicyError> {
+        self.named(name, |_| {
+            let calls = self.registry.calls(name);
+            Ok(FallbackLayer::of(&calls, protocol, instead))
         })
     }
 

@@ -1,6 +1,8 @@
 //! What a protocol cannot know about the kinds of requests.
 
-use buttress_core::{Attempt, Describe, Labels, Outcome, Protocol, Refusal, Resend};
+use buttress_core::{Call, Describe, Labels, Stamp};
+
+use crate::pass_on::pass_on;
 
 /// A protocol, and what kind of request each is: the second part says so, in words of which there are few.
 ///
@@ -45,41 +47,17 @@ where
         said.caller = said.caller.or(known.caller);
         said
     }
-}
 
-impl<P, F: Clone, Res, Err> Protocol<Res, Err> for Labelled<P, F>
-where
-    P: Protocol<Res, Err>,
-{
-    type Response = P::Response;
-    type Error = P::Error;
-
-    fn classify(&self, result: Result<&Res, &Err>) -> Outcome {
-        self.0.classify(result)
+    fn call(&self, request: &Req) -> Call {
+        self.0.call(request)
     }
 
-    fn respond(&self, response: Res, outcome: Outcome, attempt: Option<Attempt>) -> P::Response {
-        self.0.respond(response, outcome, attempt)
-    }
-
-    fn fail(&self, error: Err) -> P::Error {
-        self.0.fail(error)
-    }
-
-    fn refuse(&self, refusal: Refusal) -> Result<P::Response, P::Error> {
-        self.0.refuse(refusal)
+    fn stamp(&self, request: &mut Req, stamp: &Stamp) {
+        self.0.stamp(request, stamp);
     }
 }
 
-impl<P: Resend<Req>, F, Req> Resend<Req> for Labelled<P, F> {
-    fn idempotent(&self, request: &Req) -> bool {
-        self.0.idempotent(request)
-    }
-
-    fn copy(&self, request: &mut Req) -> Option<Req> {
-        self.0.copy(request)
-    }
-}
+pass_on!(Labelled);
 
 #[cfg(test)]
 mod tests {

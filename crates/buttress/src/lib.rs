@@ -9,12 +9,13 @@
 //! | one for each host, tenant or route | [`GuardLayer::by`] |
 //! | to take something out by hand, to hear what happens | [`GuardLayer::handle`], [`Buttress::handle`] |
 //! | to ask a service again | [`RetryLayer`] |
+//! | something in its place when it fails | [`FallbackLayer::new(Plain, instead::value(7))`](FallbackLayer) |
 //! | replicas, and failover between them | [`Buttress::dispatch`] |
 //! | a service that is made anew when it breaks | [`ReconnectLayer`] |
 //! | background services that are run again when they fail | [`Supervisor`] |
 //! | policies from a file | [`Buttress`], feature `serde`; [every key](docs::config) |
 //!
-//! Pages: [how an endpoint is judged](docs::detection), [the order of the parts](docs::order), [policies from files](docs::config).
+//! Pages: [how an endpoint is judged](docs::detection), [the order of the parts](docs::order), [deadlines](docs::deadlines), [policies from files](docs::config).
 //!
 //! # Examples
 //!
@@ -37,44 +38,55 @@
 //! # Ok(()) }
 //! ```
 
+mod ambient;
 mod builder;
 mod buttress;
 mod clock;
 mod dispatch;
 #[cfg(any(doc, doctest))]
 pub mod docs;
+mod fallback;
 mod guard;
 mod handle;
 mod host;
 mod labelled;
+mod pass_on;
 mod plain;
 mod policy;
 mod probe;
 mod reconnect;
 mod supervise;
+mod terms;
+mod tightened;
 mod timer;
 mod waiters;
 
+pub use ambient::{Carried, carry, current_call};
 pub use builder::ServiceBuilderExt;
 pub use buttress::Buttress;
 pub use buttress_core::{
-    Attempt, BackoffPolicy, BreakerPolicy, Budget, Cause, Causes, Clock, Counts, Decided,
-    Decisions, Delay, Describe, Destination, EjectionPolicy, Endpoint, Enforce, EnforcePolicy,
-    Episode, Event, EventKind, Events, EwmaPolicy, Explanation, FaultKind, Force, Health,
-    HealthPolicy, Hold, InvalidEndpoint, Jitter, Key, KeyOf, Labels, Nanos, Origin, Outcome, Panic,
-    PeersPolicy, Permit, PhiPolicy, Place, PolicyError, ProbePolicy, Protocol, RampPolicy,
-    RatePolicy, Ratio, Recent, ReconnectPolicy, Recovery, Redact, Redundancy, Refusal, Registry,
-    Reliability, Resend, Restart, Rhythm, Rule, Sign, SlowPolicy, Snapshot, State,
-    SupervisorPolicy, Suspect, Tally, Threshold, Traffic, Trend, UnknownName, Verdict, Vitals,
-    Window,
+    Attempt, BackoffPolicy, BreakerPolicy, Budget, Call, CallCounts, Calls, Cause, Causes, Clock,
+    Counts, Decided, Decisions, Delay, Describe, Destination, EjectionPolicy, Endpoint, Enforce,
+    EnforcePolicy, Episode, Event, EventKind, Events, EwmaPolicy, Explanation, FaultKind, Force,
+    Health, HealthPolicy, Hold, InvalidEndpoint, Jitter, Key, KeyOf, Labels, Nanos, Origin,
+    Outcome, Panic, PeersPolicy, Permit, PhiPolicy, Place, PolicyError, Priority, ProbePolicy,
+    Protocol, RampPolicy, RatePolicy, Ratio, Recent, ReconnectPolicy, Recovery, Redact, Redundancy,
+    Refusal, Registry, Reliability, Resend, Restart, Rhythm, Rule, Sign, SlowPolicy, Snapshot,
+    Stamp, State, SupervisorPolicy, Suspect, Tally, Threshold, Traffic, Trend, UnknownName,
+    Verdict, Vitals, Window,
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{
-    BodyError, BoxedHttp, ByHeader, ByHost, GuardedBody, Http, HttpProbe, Replayable,
+    BodyError, BoxedHttp, ByHeader, ByHost, DEADLINE_HEADER, GuardedBody, Http, HttpProbe,
+    Replayable,
 };
 pub use clock::CLOCK;
 pub use dispatch::{
     Connect, Dispatch, DispatchFuture, DispatchLayer, EndpointSets, Fixed, Never, RetryLayer, fixed,
+};
+pub use fallback::{
+    Backed, Failure, Fallback, FallbackFuture, FallbackLayer,
+    instead::{self, Instead},
 };
 pub use guard::{
     BreakerLayer, By, Guard, GuardFuture, GuardLayer, HealthLayer, Keyed, KeyedLayer, StatsLayer,
@@ -88,3 +100,4 @@ pub use probe::TcpProbe;
 pub use probe::{Asked, Probe, ServiceProbe};
 pub use reconnect::{Reconnect, ReconnectFuture, ReconnectLayer};
 pub use supervise::{Exit, GaveUp, IntoExit, StartError, Stop, Stopped, Supervisor};
+pub use tightened::Tightened;

@@ -2,7 +2,9 @@
 
 use std::{error::Error, fmt};
 
-use buttress_core::{Attempt, Cause, Describe, Labels, Outcome, Protocol, Refusal, Resend};
+use buttress_core::{
+    Attempt, Call, Cause, Describe, Labels, Outcome, Protocol, Refusal, Resend, Stamp,
+};
 
 /// Any service whose error can be made from a [`Refusal`] (`BoxError` can): `Err` is failure, `Ok` is success.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,6 +119,14 @@ impl<Req> Describe<Req> for Foreign {}
 impl<P: Describe<Req>, Req> Describe<Req> for Idempotent<P> {
     fn labels<'a>(&self, request: &'a Req) -> Labels<'a> {
         self.0.labels(request)
+    }
+
+    fn call(&self, request: &Req) -> Call {
+        self.0.call(request)
+    }
+
+    fn stamp(&self, request: &mut Req, stamp: &Stamp) {
+        self.0.stamp(request, stamp);
     }
 }
 

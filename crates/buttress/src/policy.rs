@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use buttress_core::{
-    BreakerPolicy, EjectionPolicy, EnforcePolicy, Explanation, HealthPolicy, Parts, PeersPolicy,
-    PolicyError, ProbePolicy, Ratio, Redundancy, Rules, Traffic, print_duration,
+    BreakerPolicy, Call, EjectionPolicy, EnforcePolicy, Explanation, HealthPolicy, Nanos, Parts,
+    PeersPolicy, PolicyError, ProbePolicy, Ratio, Redundancy, Rules, Traffic, print_duration,
 };
+
+use crate::{ambient::Around, terms::Terms};
 
 /// The longest time a policy may name: one day.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -16,6 +18,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// |---|---|---|
 /// | `deadline` | none | the whole call, every attempt included |
 /// | `attempt_timeout` | `deadline` / attempts | one attempt; an endpoint that takes longer has failed |
+/// | `tell_deadline` | yes | whether the endpoint is told how long is waited for it ([how](crate::docs::deadlines)) |
 /// | `redundancy` | none | whether to ask again, and how often |
 /// | `tolerable` | 1 % | failed calls that are no reason to act |
 /// | `false_alarm_every` | 30 days | how seldom a healthy destination may be taken for ill, all its endpoints together |
@@ -63,6 +66,7 @@ pub struct Policy {
         )
     )]
     attempt_timeout: Option<Duration>,
+    tell_deadline: bool,
     tolerable: Ratio,
     #[cfg_attr(feature = "serde", serde(with = "buttress_core::duration_text"))]
     false_alarm_every: Duration,
@@ -85,6 +89,7 @@ impl Policy {
         Self {
             deadline: None,
             attempt_timeout: None,
+            tell_deadline: true,
             tolerable: Rules::default().tolerable,
             false_alarm_every: Rules::default().false_alarm_every,
             redundancy: Redundancy::None,
@@ -110,6 +115,13 @@ impl Policy {
     #[must_use]
     pub const fn attempt_timeout(mut self, span: Duration) -> Self {
         self.attempt_timeout = Some(span);
+        self
+    }
+
+    /// Sets whether the endpoint is told how long is waited for it, where the protocol can; see [deadlines](crate::docs::deadlines).
+    #[must_use]
+    pub const fn tell_deadline(mut self, tell: bool) -> Self {
+        self.tell_deadline = tell;
         self
     }
 
@@ -217,7 +229,7 @@ impl Policy {
             ));
         }
         self.redundancy.check()?;
-        if let (Some(deadline), Some(attempt)) = (self.deadline, self.limits().attempt)
+        if let (Some(deadline), Some(attempt)) = (self.deadline, self.attempt())
             && attempt < Duration::from_millis(1)
         {
             let attempts = self.redundancy.attempts();
@@ -257,7 +269,7 @@ impl Policy {
             peers: self.peers,
             ejection: self.ejection,
             enforce: self.enforce,
-            timeout: self.limits().attempt,
+            timeout: self.attempt(),
             breaker: self.breaker,
             parts,
         }
@@ -276,13 +288,21 @@ impl Policy {
     }
 
     pub(crate) fn limits(&self) -> Limits {
+        let nanos = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+        Limits {
+            deadline: self.deadline.map_or(u64::MAX, nanos),
+            attempt: self.attempt().map_or(u64::MAX, nanos),
+            heed: true,
+            tell: self.tell_deadline,
+        }
+    }
+
+    /// The time for one attempt.
+    fn attempt(&self) -> Option<Duration> {
         let share = self
             .deadline
             .map(|span| span / self.redundancy.attempts().max(1));
-        Limits {
-            deadline: self.deadline,
-            attempt: self.attempt_timeout.or(share),
-        }
+        self.attempt_timeout.or(share)
     }
 }
 
@@ -292,11 +312,33 @@ impl Default for Policy {
     }
 }
 
-/// What a policy says about time.
+/// What a policy says about time, in nanoseconds: `u64::MAX` where it says nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    pub(crate) deadline: Option<Duration>,
-    pub(crate) attempt: Option<Duration>,
+    pub(crate) deadline: u64,
+    pub(crate) attempt: u64,
+    /// Is what requests ask for heeded, and what they are a part of?
+    heed: bool,
+    /// Is the endpoint told how long is waited for it?
+    pub(crate) tell: bool,
+}
+
+impl Limits {
+    /// What refuses nothing does not heed, unless its policy has limits of its own.
+    pub(crate) const fn heeding(mut self, heed: bool) -> Self {
+        self.heed = heed || self.deadline < u64::MAX || self.attempt < u64::MAX;
+        self
+    }
+
+    /// What a call that begins at `now` is held to.
+    #[inline]
+    pub(crate) fn terms(&self, now: Nanos, call: impl FnOnce() -> Call) -> Terms {
+        if self.heed {
+            Terms::part_of(Around::here()).begun(self, &call(), now)
+        } else {
+            Terms::part_of(Around::NOTHING)
+        }
+    }
 }
 
 #[cfg(feature = "serde")]
@@ -363,7 +405,7 @@ mod tests {
         let policy = Policy::new()
             .deadline(Duration::from_secs(3))
             .redundancy(Redundancy::failover(3));
-        assert_eq!(policy.limits().attempt, Some(Duration::from_secs(1)));
-        assert_eq!(Policy::new().limits().attempt, None);
+        assert_eq!(policy.attempt(), Some(Duration::from_secs(1)));
+        assert_eq!(Policy::new().attempt(), None);
     }
 }

@@ -4,8 +4,9 @@
 use std::{cell::RefCell, collections::HashMap, fmt::Debug, future::poll_fn, time::Duration};
 
 use buttress::{
-    Buttress, CLOCK, Cause, Endpoint, GuardLayer, Handle, Idempotent, Key, Nanos, Outcome, Plain,
-    Policy, Redundancy, RetryLayer, Snapshot, State, StatsLayer, Vitals, fixed,
+    Buttress, CLOCK, Cause, Endpoint, FallbackLayer, GuardLayer, Handle, Idempotent, Key, Nanos,
+    Outcome, Plain, Policy, Redundancy, RetryLayer, Snapshot, State, StatsLayer, Vitals, fixed,
+    instead,
 };
 use buttress_test::{Answer, Readiness, Script, Scripted, cancel_everywhere};
 use tower::{BoxError, Layer as _, Service, service_fn};
@@ -314,4 +315,31 @@ async fn a_dropped_probe_does_not_wedge_a_key() {
         (layer.layer(inner), layer.handles().find("seven").unwrap())
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fallback_holds_nothing_after_a_drop_at_any_poll_of_either_service() {
+    let mut most = 0;
+    for ((ready, answer), standby) in all().flat_map(|one| answers().map(|two| (one.clone(), two)))
+    {
+        // Nothing bounds a wait for the stand-in.
+        if ready == Readiness::Never || standby == Answer::Hang {
+            continue;
+        }
+        let stage = || {
+            let (inner, other) = (
+                always(&ready, &answer),
+                always(&Readiness::PendingOnce(5 * MS), &standby),
+            );
+            let guard = GuardLayer::with_policy("db", Plain, &timed()).unwrap();
+            let own = StatsLayer::new("standby", Plain);
+            let mut scene = Scene::of([guard.handle(), own.handle()], inner.script());
+            scene.scripts.push(other.script());
+            let instead = instead::service(own.layer(other));
+            let layer = FallbackLayer::new(Idempotent(Plain), instead);
+            (layer.layer(guard.layer(inner)), scene)
+        };
+        most = most.max(leaves_nothing((&ready, &answer, &standby), 0, stage).await);
+    }
+    assert!(most >= 4, "{most} polls are no journey");
 }

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use buttress::{
-    BreakerLayer, Buttress, CLOCK, Dispatch, Guard, GuardLayer, HealthLayer, Idempotent, Key,
-    Keyed, Plain, Policy, Redundancy, Snapshot, StatsLayer, fixed,
+    BreakerLayer, Buttress, CLOCK, Dispatch, FallbackLayer, Guard, GuardLayer, HealthLayer,
+    Idempotent, Key, Keyed, Plain, Policy, Redundancy, Snapshot, StatsLayer, fixed, instead,
 };
 use buttress_test::{
-    Scripted,
+    Answer, Scripted,
     laws::{Laws, Tally},
 };
 use tower::Layer as _;
@@ -156,5 +156,35 @@ async fn a_guard_by_keys_keeps_them() {
         };
         let count = |keyed: &Keyed<_, _>| tally(&keyed.handles().snapshot());
         Laws::default().check_counted(wrap, count).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fallback_keeps_them_whatever_stands_in() {
+    let nothing = || FallbackLayer::new(Plain, instead::with(|_| None));
+    Laws::default().check(|inner| nothing().layer(inner)).await;
+    let bad = || {
+        let service = Scripted::new();
+        service.script().answer_always(Answer::Err("as bad".into()));
+        FallbackLayer::new(Idempotent(Plain), instead::service(service))
+    };
+    Laws::default().check(|inner| bad().layer(inner)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fallback_around_a_guard_and_around_dispatch_keeps_them() {
+    let around_guard = |inner: Scripted| {
+        let guard = GuardLayer::with_policy("db", Plain, &timed()).unwrap();
+        FallbackLayer::new(Plain, instead::with(|_| None)).layer(guard.layer(inner))
+    };
+    Laws::default()
+        .check_counted(around_guard, |fallback| of_guard(fallback.get_ref()))
+        .await;
+    for root in roots() {
+        let around_dispatch = |inner: Scripted| {
+            let layer = root.fallback("set", Plain, instead::with(|_| None));
+            layer.unwrap().layer(over(&root, &["a", "b", "c"], inner))
+        };
+        Laws::picking_in_call().check(around_dispatch).await;
     }
 }

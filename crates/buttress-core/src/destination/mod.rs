@@ -1,6 +1,7 @@
 //! What the endpoints of one destination share.
 
 mod callers;
+mod calls;
 mod jury;
 mod keys;
 mod learn;
@@ -20,6 +21,7 @@ use crate::{
     vitals::VitalState,
 };
 use callers::Callers;
+pub use calls::{CallCounts, Calls};
 pub use jury::Hold;
 pub(crate) use jury::Ruling;
 use keys::Lost;
@@ -46,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) rules: Rules,
     pub(crate) host: Host,
     pub(crate) born: Nanos,
+    pub(crate) calls: Calls,
     pub(crate) norm: Norm,
     /// Who calls, where it is looked at.
     pub(crate) callers: Callers,
@@ -112,8 +115,10 @@ impl Destination {
     /// A destination under the policy `name`, with no endpoints yet.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, rules: &Rules, host: &Host) -> Self {
+        let name = name.into();
         Self(Arc::new(Shared {
-            name: name.into(),
+            calls: host.registry.calls(&name),
+            name,
             rules: *rules,
             host: host.clone(),
             born: host.clock.now(),
@@ -202,6 +207,12 @@ impl Destination {
     #[must_use]
     pub fn panic(&self) -> Option<Panic> {
         self.0.panic()
+    }
+
+    /// The calls to it, together with those to other destinations under the same policy of the same registry.
+    #[must_use]
+    pub fn calls(&self) -> &Calls {
+        &self.0.calls
     }
 
     /// Where it is seen, and who is told of changes.

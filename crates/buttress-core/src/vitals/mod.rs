@@ -22,8 +22,8 @@ pub(crate) use lane::{Lane, Lanes};
 pub(crate) use state::State as VitalState;
 
 use crate::{
-    Attempt, Clock, Destination, Edge, Health, Labels, Nanos, Outcome, Permit, Refusal, Snapshot,
-    State,
+    Attempt, Calls, Clock, Destination, Edge, Health, Labels, Nanos, Outcome, Permit, Refusal,
+    Snapshot, State,
     destination::Shared,
     registry::name,
     sync::{Arc, Weak},
@@ -34,13 +34,13 @@ use crate::{
 pub struct Entrance(Arc<Lane>);
 
 impl Entrance {
-    /// Asks for one attempt, now.
+    /// Asks for one attempt at a time that was just read.
     ///
     /// # Errors
     ///
     /// As [`Vitals::admit`].
-    pub fn admit(self) -> Result<Attempt, Refusal> {
-        let permit = self.0.permit(self.0.clock().now())?;
+    pub fn admit_at(self, now: Nanos) -> Result<Attempt, Refusal> {
+        let permit = self.0.permit(now)?;
         Ok(Attempt::new(self.0, permit))
     }
 }
@@ -266,6 +266,10 @@ impl Lane {
 
     pub(crate) fn clock(&self) -> Clock {
         self.state.destination.host.clock
+    }
+
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.state.destination.calls
     }
 
     pub(crate) fn unattended(&self) -> Option<Destination> {

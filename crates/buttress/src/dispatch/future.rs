@@ -5,21 +5,23 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
+    task::{Context, Poll, ready},
 };
 
-use buttress_core::{
-    Attempt, Cause, Describe, Ended, MAX_ATTEMPTS, Nanos, Outcome, Panic, Progress, Protocol,
-    Refusal, Resend, Step,
-};
+use buttress_core::{Attempt, Describe, Nanos, Protocol, Resend};
 use tower_service::Service;
 
-use super::{Plan, members::Members};
-use crate::{CLOCK, host::attend, timer::Timer};
-
-/// How many endpoints that are not ready are waited for at once.
-const WAITED_FOR: usize = 4;
+use super::{
+    Plan,
+    members::Members,
+    tries::{Failed, Tries},
+};
+use crate::{
+    CLOCK,
+    host::attend,
+    terms::{End, Until},
+    timer::Timer,
+};
 
 pin_project_lite::pin_project! {
     /// The future of a [`Dispatch`](super::Dispatch).
@@ -43,55 +45,21 @@ pin_project_lite::pin_project! {
         stage: Stage<S::Future>,
         #[pin]
         timer: Timer,
-        call: Call<S, Req, S::Response, S::Error>,
+        tries: Tries<S, Req, S::Response, S::Error>,
     }
 }
 
 pin_project_lite::pin_project! {
     #[project = StageProj]
-    enum Stage<F> {
-        /// Not begun: the clock has not been read.
-        Fresh,
+    pub(super) enum Stage<F> {
         /// Looking for an endpoint that takes the call and is ready.
         Picking,
         /// Endpoints take the call, and none is ready: they are hot, not sick. No permit is held.
         Waiting,
         /// An attempt is under way.
-        Calling { #[pin] future: F, attempt: Option<Attempt> },
+        Calling { #[pin] future: F, attempt: Option<Attempt>, until: Until },
         /// The same endpoint is left alone for a while.
         Pausing { until: Nanos },
-    }
-}
-
-/// What moves freely between the stages.
-struct Call<S, Req, Res, Err> {
-    now: Nanos,
-    deadline: Option<Nanos>,
-    request: Option<Req>,
-    spare: Option<Req>,
-    launched: u32,
-    /// Places of those that were sent to, this round.
-    tried: [u32; MAX_ATTEMPTS as usize],
-    tried_count: usize,
-    /// Places of those that refused or were not ready.
-    passed: Vec<usize>,
-    waiting: Vec<(usize, S)>,
-    /// What the last attempt left: the answer, if nothing better comes.
-    failed: Option<Failed<Res, Err>>,
-}
-
-/// How an attempt failed.
-enum Failed<Res, Err> {
-    Answer(Result<Res, Err>, Outcome),
-    TimedOut(Duration),
-}
-
-impl<Res, Err> Failed<Res, Err> {
-    const fn outcome(&self) -> Outcome {
-        match self {
-            Self::Answer(_, outcome) => *outcome,
-            Self::TimedOut(_) => Outcome::Failure(Cause::Timeout),
-        }
     }
 }
 
@@ -99,31 +67,20 @@ impl<S, P, Req> DispatchFuture<S, P, Req>
 where
     S: Service<Req>,
 {
+    #[inline]
     pub(super) fn new(
         request: Req,
         protocol: P,
         plan: Arc<Plan>,
         members: Arc<Members<S>>,
     ) -> Self {
-        let call = Call {
-            now: Nanos::ZERO,
-            deadline: None,
-            request: Some(request),
-            spare: None,
-            launched: 0,
-            tried: [0; MAX_ATTEMPTS as usize],
-            tried_count: 0,
-            passed: Vec::new(),
-            waiting: Vec::new(),
-            failed: None,
-        };
         Self {
             protocol,
             plan,
             members,
-            stage: Stage::Fresh,
+            stage: Stage::Picking,
             timer: Timer::default(),
-            call,
+            tries: Tries::none(request),
         }
     }
 }
@@ -137,349 +94,83 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let (protocol, plan, members, call) =
-            (&*this.protocol, &**this.plan, &**this.members, this.call);
+        let (protocol, plan, members, tries) =
+            (&*this.protocol, &**this.plan, &**this.members, this.tries);
+        if !tries.begun() && !tries.begin(CLOCK.now(), protocol, plan) {
+            return Poll::Ready(tries.conclude(protocol, plan, members));
+        }
         loop {
-            match this.stage.as_mut().project() {
-                StageProj::Fresh => {
-                    call.now = CLOCK.now();
-                    call.deadline = plan.limits.deadline.map(|span| call.now.after(span));
-                    this.stage.set(Stage::Picking);
-                }
-                StageProj::Picking => {
-                    let Some((place, mut service)) = call.pick(plan, members) else {
-                        if call.waiting.is_empty() {
-                            return Poll::Ready(call.conclude(protocol, plan, members));
+            let next = match this.stage.as_mut().project() {
+                StageProj::Picking => match tries.pick(members) {
+                    Some((place, mut service)) => match service.poll_ready(cx) {
+                        Poll::Ready(answer) => {
+                            tries.send(place, service, answer, protocol, plan, members)
                         }
-                        this.stage.set(Stage::Waiting);
-                        continue;
-                    };
-                    match service.poll_ready(cx) {
-                        Poll::Ready(Ok(())) => {
-                            if let Some((future, attempt)) =
-                                call.begin(place, service, protocol, plan, members)
-                            {
-                                this.stage.set(Stage::Calling {
-                                    future,
-                                    attempt: Some(attempt),
-                                });
-                            }
-                        }
-                        Poll::Ready(Err(error)) => {
-                            let outcome = call.unready(place, &error, protocol, members);
-                            let next = call.ended(
-                                Failed::Answer(Err(error), outcome),
-                                protocol,
-                                plan,
-                                members,
-                            );
-                            let Some(stage) = next else {
-                                return Poll::Ready(call.conclude(protocol, plan, members));
-                            };
-                            this.stage.set(stage);
-                        }
-                        Poll::Pending => {
-                            call.passed.push(place);
-                            call.waiting.push((place, service));
-                            if call.waiting.len() == WAITED_FOR {
-                                this.stage.set(Stage::Waiting);
-                            }
-                        }
+                        Poll::Pending => Some(tries.wait_for(place, service)),
+                    },
+                    None if tries.is_waiting() => Some(Stage::Waiting),
+                    None => None,
+                },
+                StageProj::Waiting => match tries.poll_waiting(cx) {
+                    Poll::Ready((place, service, answer)) => {
+                        tries.now = CLOCK.now();
+                        tries.send(place, service, answer, protocol, plan, members)
                     }
-                }
-                StageProj::Waiting => {
-                    let answer =
-                        call.waiting
-                            .iter_mut()
-                            .enumerate()
-                            .find_map(|(index, (_, service))| match service.poll_ready(cx) {
-                                Poll::Ready(answer) => Some((index, answer)),
-                                Poll::Pending => None,
-                            });
-                    let Some((index, answer)) = answer else {
-                        return match call.deadline {
-                            Some(deadline) if this.timer.poll_until(deadline, cx).is_ready() => {
-                                Poll::Ready(call.overdue(protocol, plan))
-                            }
-                            _ => Poll::Pending,
-                        };
-                    };
-                    let (place, service) = call.waiting.swap_remove(index);
-                    call.now = CLOCK.now();
-                    let stage = match answer {
-                        Ok(()) => {
-                            call.waiting.clear();
-                            call.passed.clear();
-                            call.begin(place, service, protocol, plan, members).map_or(
-                                Stage::Picking,
-                                |(future, attempt)| Stage::Calling {
-                                    future,
-                                    attempt: Some(attempt),
-                                },
-                            )
-                        }
-                        Err(error) => {
-                            let outcome = call.unready(place, &error, protocol, members);
-                            let next = call.ended(
-                                Failed::Answer(Err(error), outcome),
-                                protocol,
-                                plan,
-                                members,
-                            );
-                            let Some(stage) = next else {
-                                return Poll::Ready(call.conclude(protocol, plan, members));
-                            };
-                            stage
-                        }
-                    };
-                    this.stage.set(stage);
-                }
-                StageProj::Calling { future, attempt } => {
-                    let failed = match future.poll(cx) {
+                    Poll::Pending => {
+                        ready!(tries.terms.call().poll(this.timer.as_mut(), cx));
+                        tries.overdue()
+                    }
+                },
+                StageProj::Calling {
+                    future,
+                    attempt,
+                    until,
+                } => {
+                    match until.scope(|| future.poll(cx)) {
                         Poll::Ready(result) => {
                             let outcome = protocol.classify(result.as_ref());
                             let result = match result {
                                 Ok(response) if !outcome.may_improve() => {
-                                    return Poll::Ready(Ok(protocol.respond(
-                                        response,
-                                        outcome,
-                                        attempt.take(),
-                                    )));
+                                    let attempt = attempt.take();
+                                    let answer = protocol.respond(response, outcome, attempt);
+                                    return Poll::Ready(Ok(answer));
                                 }
                                 result => result,
                             };
-                            if let Some(attempt) = attempt.take() {
-                                call.now = attempt.finish(outcome);
-                            }
-                            Failed::Answer(result, outcome)
+                            tries.finish(attempt.take(), outcome);
+                            let failed = Failed::Answer(result, outcome);
+                            tries.ended(failed, protocol, plan, members)
                         }
                         Poll::Pending => {
                             attempt.as_ref().map(attend);
-                            let started = attempt.as_ref().map_or(call.now, Attempt::started);
-                            let timeout =
-                                plan.limits.attempt.map(|span| (started.after(span), span));
-                            let overdue = call
-                                .deadline
-                                .filter(|deadline| timeout.is_none_or(|(at, _)| *deadline < at));
-                            let Some(at) = overdue.or(timeout.map(|(at, _)| at)) else {
-                                return Poll::Pending;
-                            };
-                            if this.timer.as_mut().poll_until(at, cx).is_pending() {
-                                return Poll::Pending;
-                            }
-                            let (Some((_, span)), None) = (timeout, overdue) else {
+                            ready!(until.poll(this.timer.as_mut(), cx));
+                            if until.end == End::Call {
                                 // Cut short by the whole call's deadline: no evidence against the endpoint.
-                                this.stage.set(Stage::Picking);
-                                return Poll::Ready(call.overdue(protocol, plan));
-                            };
-                            if let Some(attempt) = attempt.take() {
-                                call.now = attempt.finish(Outcome::Failure(Cause::Timeout));
+                                tries.overdue()
+                            } else {
+                                let failed = Failed::TimedOut(until.span(tries.now));
+                                tries.finish(attempt.take(), failed.outcome());
+                                tries.ended(failed, protocol, plan, members)
                             }
-                            Failed::TimedOut(span)
                         }
-                    };
-                    let next = call.ended(failed, protocol, plan, members);
-                    // What has failed is dropped before anything else is sent.
-                    this.stage.set(Stage::Picking);
-                    let Some(stage) = next else {
-                        return Poll::Ready(call.conclude(protocol, plan, members));
-                    };
-                    this.stage.set(stage);
+                    }
                 }
                 StageProj::Pausing { until } => {
                     if this.timer.as_mut().poll_until(*until, cx).is_pending() {
                         return Poll::Pending;
                     }
-                    call.now = CLOCK.now();
-                    this.stage.set(Stage::Picking);
-                    if !plan.budget.charge() {
-                        return Poll::Ready(call.conclude(protocol, plan, members));
-                    }
+                    tries.now = CLOCK.now();
+                    plan.budget.charge().then_some(Stage::Picking)
                 }
+            };
+            // What has failed is dropped before anything else is sent, and before anybody hears of it.
+            if let Some(stage) = next {
+                this.stage.set(stage);
+            } else {
+                this.stage.set(Stage::Picking);
+                return Poll::Ready(tries.conclude(protocol, plan, members));
             }
         }
-    }
-}
-
-impl<S, Req, Res, Err> Call<S, Req, Res, Err>
-where
-    S: Service<Req, Response = Res, Error = Err> + Clone,
-{
-    fn pick(&self, plan: &Plan, members: &Members<S>) -> Option<(usize, S)> {
-        let can_fail = plan.redundancy.attempts() > self.launched + 1;
-        let place = members.pick(self.now, fastrand::u64(..), can_fail, |place| {
-            self.over(place)
-        })?;
-        Some((place, members.all[place].service.clone()))
-    }
-
-    /// Has this one been tried, or passed over?
-    fn over(&self, place: usize) -> bool {
-        self.tried(place) || self.passed.contains(&place)
-    }
-
-    fn tried(&self, place: usize) -> bool {
-        self.tried[..self.tried_count].contains(&(place as u32))
-    }
-
-    /// Sends the request, unless the endpoint's breaker refuses it after all.
-    fn begin<P>(
-        &mut self,
-        place: usize,
-        mut service: S,
-        protocol: &P,
-        plan: &Plan,
-        members: &Members<S>,
-    ) -> Option<(S::Future, Attempt)>
-    where
-        P: Resend<Req> + Describe<Req>,
-    {
-        let Ok(attempt) = members.all[place].vitals.admit_at(self.now) else {
-            self.passed.push(place);
-            return None;
-        };
-        let mut request = self.request.take()?;
-        // A place kept in another's queue would be given a permit there, and hold it unused.
-        self.waiting.clear();
-        self.launched += 1;
-        if self.launched < plan.redundancy.attempts() {
-            self.spare = protocol.copy(&mut request);
-        }
-        self.sent_to(place);
-        let attempt = attempt.labelled(protocol.labels(&request));
-        Some((service.call(request), attempt))
-    }
-
-    /// A service that cannot become ready has failed; nothing was sent.
-    fn unready<P>(
-        &mut self,
-        place: usize,
-        error: &Err,
-        protocol: &P,
-        members: &Members<S>,
-    ) -> Outcome
-    where
-        P: Protocol<Res, Err>,
-    {
-        let outcome = match protocol.classify(Err(error)) {
-            Outcome::Failure(_) => Outcome::Failure(Cause::Connect),
-            other => other,
-        };
-        if let Ok(attempt) = members.all[place].vitals.admit_at(self.now) {
-            self.now = attempt.finish(outcome);
-        }
-        self.launched += 1;
-        self.spare = self.request.take();
-        self.sent_to(place);
-        outcome
-    }
-
-    fn sent_to(&mut self, place: usize) {
-        if let Some(slot) = self.tried.get_mut(self.tried_count) {
-            *slot = place as u32;
-            self.tried_count += 1;
-        }
-    }
-
-    /// An attempt failed: where to from here? Nowhere, if `None`.
-    fn ended<P>(
-        &mut self,
-        failed: Failed<Res, Err>,
-        protocol: &P,
-        plan: &Plan,
-        members: &Members<S>,
-    ) -> Option<Stage<S::Future>>
-    where
-        P: Resend<Req>,
-    {
-        let outcome = failed.outcome();
-        self.failed = Some(failed);
-        self.request = self.spare.take();
-        // Whoever is only hot is waited for when the others are out of reach, but not while one of them is there to ask.
-        let fresh = members
-            .pick(self.now, 0, true, |place| {
-                self.tried(place) || !outcome.unsent() && self.passed.contains(&place)
-            })
-            .is_some();
-        // Where nobody at all takes calls, a pause would only delay the bad news.
-        if !fresh && members.pick(self.now, 0, true, |_| false).is_none() {
-            return None;
-        }
-        let step = plan.redundancy.next(&Progress {
-            deadline: self.deadline,
-            launched: self.launched,
-            running: 0,
-            last: Some(Ended {
-                outcome,
-                at: self.now,
-            }),
-            fresh,
-            copy: self.request.is_some(),
-            idempotent: self
-                .request
-                .as_ref()
-                .is_some_and(|request| protocol.idempotent(request)),
-            draw: fastrand::u64(..),
-        });
-        let (stage, paid) = match step {
-            // What was provably never sent is made good for nothing, once per endpoint.
-            Step::Launch => (Stage::Picking, outcome.unsent() || plan.budget.charge()),
-            // A call dropped in its pause sends nothing: it pays afterwards.
-            Step::LaunchAt(until) => (Stage::Pausing { until }, plan.budget.covers()),
-            Step::Wait | Step::Stop => return None,
-        };
-        if !paid {
-            return None;
-        }
-        // Whoever is picked from now on may be one of those waited for.
-        self.waiting.clear();
-        self.passed.clear();
-        if !fresh {
-            self.tried_count = 0;
-        }
-        Some(stage)
-    }
-
-    /// It is over: the last answer stands, or there was never anybody to ask.
-    fn conclude<P>(
-        &mut self,
-        protocol: &P,
-        plan: &Plan,
-        members: &Members<S>,
-    ) -> Result<P::Response, P::Error>
-    where
-        P: Protocol<Res, Err>,
-    {
-        match self.failed.take() {
-            Some(Failed::Answer(Ok(response), outcome)) => {
-                Ok(protocol.respond(response, outcome, None))
-            }
-            Some(Failed::Answer(Err(error), _)) => Err(protocol.fail(error)),
-            Some(Failed::TimedOut(after)) => protocol.refuse(Refusal::Timeout { after }),
-            None => {
-                let retry_after = members.retry_after(self.now);
-                protocol.refuse(match plan.source.panic() {
-                    Some(Panic { usable, known }) => Refusal::Panic {
-                        usable,
-                        known,
-                        retry_after,
-                    },
-                    None => Refusal::NoEndpoint {
-                        known: members.all.len(),
-                        retry_after,
-                    },
-                })
-            }
-        }
-    }
-
-    fn overdue<P>(&mut self, protocol: &P, plan: &Plan) -> Result<P::Response, P::Error>
-    where
-        P: Protocol<Res, Err>,
-    {
-        protocol.refuse(Refusal::Deadline {
-            after: plan.limits.deadline.unwrap_or_default(),
-        })
     }
 }
 
@@ -489,7 +180,7 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DispatchFuture")
-            .field("launched", &self.call.launched)
+            .field("launched", &self.tries.launched)
             .finish_non_exhaustive()
     }
 }

@@ -5,6 +5,7 @@ mod layer;
 mod members;
 mod sets;
 mod source;
+mod tries;
 
 use std::{
     sync::Arc,

@@ -4,11 +4,16 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use buttress_core::{Attempt, Cause, Outcome, Protocol, Refusal};
 
-use crate::{host::attend, policy::Limits, timer::Timer};
+use crate::{
+    host::attend,
+    terms::{End, Until, overdue},
+    timer::Timer,
+};
 
 pin_project_lite::pin_project! {
     /// The future of a [`Guard`](super::Guard).
@@ -33,19 +38,19 @@ pin_project_lite::pin_project! {
     #[derive(Debug)]
     #[project = CallProj]
     enum Call<F> {
-        Admitted { #[pin] inner: F, attempt: Option<Attempt>, #[pin] timer: Timer, limits: Limits },
+        Admitted { #[pin] inner: F, attempt: Option<Attempt>, #[pin] timer: Timer, until: Until },
         Refused { refusal: Refusal },
     }
 }
 
 impl<F, P> GuardFuture<F, P> {
-    pub(super) fn admitted(inner: F, attempt: Attempt, protocol: P, limits: Limits) -> Self {
+    pub(super) fn admitted(inner: F, attempt: Attempt, protocol: P, until: Until) -> Self {
         Self {
             call: Call::Admitted {
                 inner,
                 attempt: Some(attempt),
                 timer: Timer::default(),
-                limits,
+                until,
             },
             protocol,
         }
@@ -68,16 +73,16 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (inner, attempt, timer, limits) = match this.call.project() {
+        let (inner, attempt, timer, until) = match this.call.project() {
             CallProj::Admitted {
                 inner,
                 attempt,
                 timer,
-                limits,
-            } => (inner, attempt, timer, limits),
+                until,
+            } => (inner, attempt, timer, until),
             CallProj::Refused { refusal } => return Poll::Ready(this.protocol.refuse(*refusal)),
         };
-        match inner.poll(cx) {
+        match until.scope(|| inner.poll(cx)) {
             Poll::Ready(Ok(response)) => {
                 let outcome = this.protocol.classify(Ok(&response));
                 Poll::Ready(Ok(this.protocol.respond(response, outcome, attempt.take())))
@@ -89,21 +94,28 @@ where
             }
             Poll::Pending => {
                 attempt.as_ref().map(attend);
-                let (Some(started), Some(after)) =
-                    (attempt.as_ref().map(Attempt::started), limits.attempt)
-                else {
-                    return Poll::Pending;
-                };
-                ready!(timer.poll_until(started.after(after), cx));
-                attempt
-                    .take()
-                    .map(|attempt| attempt.finish(Outcome::Failure(Cause::Timeout)));
-                // With one attempt, its time is the whole call's.
-                Poll::Ready(this.protocol.refuse(match limits.deadline {
-                    Some(deadline) if deadline == after => Refusal::Deadline { after },
-                    _ => Refusal::Timeout { after },
-                }))
+                ready!(until.poll(timer, cx));
+                Poll::Ready(this.protocol.refuse(give_up(attempt.take(), *until)))
             }
         }
     }
+}
+
+/// Ends an attempt whose time is over.
+fn give_up(attempt: Option<Attempt>, until: Until) -> Refusal {
+    let Some(attempt) = attempt else {
+        return Refusal::Deadline {
+            after: Duration::ZERO,
+        };
+    };
+    let after = until.span(attempt.started());
+    let refusal = match until.end {
+        End::Attempt => Refusal::Timeout { after },
+        End::Both | End::Call => overdue(attempt.calls(), after),
+    };
+    // Cut short by the deadline of the call, it is dropped: no evidence against the endpoint.
+    if until.end != End::Call {
+        attempt.finish(Outcome::Failure(Cause::Timeout));
+    }
+    refusal
 }

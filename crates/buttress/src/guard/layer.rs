@@ -140,7 +140,7 @@ impl<P> GuardLayer<P> {
         Self {
             protocol,
             vitals: destination.alone(),
-            limits: policy.limits(),
+            limits: policy.limits().heeding(parts.breaker),
         }
     }
 }

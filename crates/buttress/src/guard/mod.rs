@@ -5,9 +5,12 @@ mod keyed;
 mod layer;
 mod named;
 
-use std::task::{Context, Poll};
+use std::{
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use buttress_core::{Attempt, Describe, Protocol, Refusal, Vitals};
+use buttress_core::{Attempt, Describe, Destination, Nanos, Protocol, Refusal, Stamp, Vitals};
 use tower_service::Service;
 
 pub use future::GuardFuture;
@@ -15,7 +18,7 @@ pub use keyed::{By, Keyed, KeyedLayer};
 pub use layer::GuardLayer;
 pub use named::{BreakerLayer, HealthLayer, StatsLayer};
 
-use crate::{Handle, policy::Limits};
+use crate::{CLOCK, Handle, policy::Limits, terms::overdue};
 
 /// One service under watch: measured once, refused while its breaker is open, given up after its timeout.
 ///
@@ -72,32 +75,50 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
+        let record = (
+            |now| self.vitals.admit_at(now),
+            || self.vitals.destination(),
+        );
         begin(
             &mut self.inner,
             &self.protocol,
-            self.vitals.admit(),
-            self.limits,
+            record,
+            &self.limits,
             request,
         )
     }
 }
 
-/// One call, admitted or not by whichever record it belongs to.
+/// One call, admitted or not by whichever record it belongs to, and counted with others of its destination.
 fn begin<S, P, Req>(
     inner: &mut S,
     protocol: &P,
-    admitted: Result<Attempt, Refusal>,
-    limits: Limits,
-    request: Req,
+    (admit, destination): (
+        impl FnOnce(Nanos) -> Result<Attempt, Refusal>,
+        impl FnOnce() -> Destination,
+    ),
+    limits: &Limits,
+    mut request: Req,
 ) -> GuardFuture<S::Future, P>
 where
     S: Service<Req>,
     P: Protocol<S::Response, S::Error> + Describe<Req>,
 {
-    match admitted {
+    let now = CLOCK.now();
+    let terms = limits.terms(now, || protocol.call(&request));
+    if terms.deadline <= now {
+        let refusal = overdue(destination().calls(), Duration::ZERO);
+        return GuardFuture::refused(refusal, protocol.clone());
+    }
+    match admit(now) {
         Ok(attempt) => {
             let attempt = attempt.labelled(protocol.labels(&request));
-            GuardFuture::admitted(inner.call(request), attempt, protocol.clone(), limits)
+            let until = terms.attempt(limits, now);
+            if let Some(left) = until.left(now).filter(|_| limits.tell) {
+                protocol.stamp(&mut request, &Stamp::new().left(left));
+            }
+            let call = until.scope(|| inner.call(request));
+            GuardFuture::admitted(call, attempt, protocol.clone(), until)
         }
         Err(refusal) => GuardFuture::refused(refusal, protocol.clone()),
     }

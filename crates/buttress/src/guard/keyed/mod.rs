@@ -75,12 +75,16 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        let admitted = self.table.enter(self.by.key.key(&request)).admit();
+        let entrance = self.table.enter(self.by.key.key(&request));
+        let record = (
+            |now| entrance.admit_at(now),
+            || self.table.destination().clone(),
+        );
         begin(
             &mut self.inner,
             &self.by.protocol,
-            admitted,
-            self.limits,
+            record,
+            &self.limits,
             request,
         )
     }

@@ -160,7 +160,7 @@ fn threads_that_bring_one_key_at_once_share_its_record_and_overfill_nothing() {
                 scope.spawn(move || {
                     for call in 0..2_000_u64 {
                         let key = (call * (thread + 1)) % 1_000;
-                        let attempt = table.enter(Key::from(key)).admit().unwrap();
+                        let attempt = table.enter(Key::from(key)).admit_at(CLOCK.now()).unwrap();
                         attempt.finish(Outcome::Success);
                     }
                 });

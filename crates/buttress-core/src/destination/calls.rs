@@ -1,0 +1,71 @@
+//! Calls as their callers see them, where no endpoint's counts tell.
+
+use crate::sync::{Arc, AtomicU64, Ordering};
+
+/// What became of calls that the counts of endpoints do not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct CallCounts {
+    /// Refused before they were begun: their deadline had passed.
+    pub expired: u64,
+    /// Given up under way, or between two attempts: their deadline passed.
+    pub overdue: u64,
+    /// Answered by what stands in for the destination. No successes of its own.
+    pub degraded: u64,
+}
+
+/// The calls under one policy of a root. Clones share the counts.
+#[derive(Clone, Debug)]
+pub struct Calls(Arc<Counters>);
+
+#[derive(Debug)]
+struct Counters {
+    expired: AtomicU64,
+    overdue: AtomicU64,
+    degraded: AtomicU64,
+}
+
+impl Default for Calls {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Calls {
+    /// None so far, and seen in no registry.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(Counters {
+            expired: AtomicU64::new(0),
+            overdue: AtomicU64::new(0),
+            degraded: AtomicU64::new(0),
+        }))
+    }
+
+    /// What became of them so far.
+    #[must_use]
+    pub fn counts(&self) -> CallCounts {
+        // Relaxed: sums, of no moment.
+        CallCounts {
+            expired: self.0.expired.load(Ordering::Relaxed),
+            overdue: self.0.overdue.load(Ordering::Relaxed),
+            degraded: self.0.degraded.load(Ordering::Relaxed),
+        }
+    }
+
+    /// One was refused before it was begun: its deadline had passed. That is no endpoint's failure.
+    pub fn expired(&self) {
+        self.0.expired.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One was given up, for its deadline passed.
+    pub fn overdue(&self) {
+        self.0.overdue.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One was answered by what stands in for the destination.
+    pub fn degraded(&self) {
+        self.0.degraded.fetch_add(1, Ordering::Relaxed);
+    }
+}

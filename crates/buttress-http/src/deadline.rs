@@ -1,0 +1,99 @@
+//! How long a request is waited for, from one server to the next.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// How long the answer is waited for, in milliseconds from the arrival of the request: `x-envoy-expected-rq-timeout-ms`.
+///
+/// Envoy sets it for the servers behind it, and no other name for it is as widely used. It has to be relative, for clocks
+/// of two machines differ. Whatever is no number of milliseconds is ignored, and so is zero, which means no timeout to Envoy.
+pub const DEADLINE_HEADER: HeaderName = HeaderName::from_static("x-envoy-expected-rq-timeout-ms");
+
+/// The least that is said, if anything is. Whoever sends it can only make their own request shorter.
+pub(crate) fn read(headers: &HeaderMap) -> Option<Duration> {
+    if headers.is_empty() {
+        return None;
+    }
+    let said = headers.get_all(DEADLINE_HEADER).into_iter();
+    said.filter_map(|value| parse(value.as_bytes())).min()
+}
+
+/// Says it, in place of what was said.
+pub(crate) fn write(headers: &mut HeaderMap, left: Duration) {
+    // Rounded up: ours is the first to be over, so that whoever is cut short with us is not taken for failed.
+    let millis = left.as_nanos().div_ceil(1_000_000);
+    let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+    headers.insert(DEADLINE_HEADER, HeaderValue::from(millis));
+}
+
+fn parse(text: &[u8]) -> Option<Duration> {
+    let digits = text.trim_ascii();
+    if digits.is_empty() {
+        return None;
+    }
+    let millis = digits.iter().try_fold(0_u64, |sum, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit <= 9).then(|| sum.saturating_mul(10).saturating_add(u64::from(digit)))
+    })?;
+    (millis > 0).then(|| Duration::from_millis(millis))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(values: &[&[u8]]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(DEADLINE_HEADER, HeaderValue::from_bytes(value).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn reads_milliseconds_and_ignores_the_rest() {
+        let millis = |millis| Some(Duration::from_millis(millis));
+        for (values, read_as) in [
+            (&[][..], None),
+            (&[&b"250"[..]], millis(250)),
+            (&[b" 250\t"], millis(250)),
+            (&[b"00250"], millis(250)),
+            (&[b"0"], None),
+            (&[b""], None),
+            (&[b" "], None),
+            (&[b"-1"], None),
+            (&[b"+1"], None),
+            (&[b"1.5"], None),
+            (&[b"1s"], None),
+            (&[b"2 5"], None),
+            (&[b"\xff\xfe"], None),
+            (&[b"18446744073709551615"], millis(u64::MAX)),
+            (
+                &[b"99999999999999999999999999999999999999999"],
+                millis(u64::MAX),
+            ),
+            (&[b"soon", b"300", b"200", b"0"], millis(200)),
+        ] {
+            assert_eq!(read(&headers(values)), read_as, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn writes_what_it_reads_never_zero_and_never_less_than_there_is() {
+        for (left, said) in [
+            (Duration::from_nanos(1), "1"),
+            (Duration::from_millis(250), "250"),
+            (Duration::from_micros(250_001), "251"),
+            (Duration::MAX, "18446744073709551615"),
+        ] {
+            let mut headers = headers(&[b"7", b"8"]);
+            write(&mut headers, left);
+            assert_eq!(
+                headers.get_all(DEADLINE_HEADER).iter().collect::<Vec<_>>(),
+                [said]
+            );
+            assert!(read(&headers).is_some());
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! What the calls of a task are a part of.
+
+use std::{
+    cell::Cell,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use buttress_core::{Call, Nanos, Priority};
+
+use crate::CLOCK;
+
+thread_local! {
+    // Constant and without a destructor: reading it is a load.
+    static AROUND: Cell<Around> = const { Cell::new(Around::NOTHING) };
+}
+
+/// What is being polled around us. Two words, for it is looked at in every call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Around {
+    /// When the call that this is a part of must be over; [`Nanos::MAX`] for never.
+    pub(crate) deadline: Nanos,
+    /// Does whoever polls us give up by then, and all its parts with it?
+    pub(crate) kept: bool,
+    pub(crate) priority: Option<Priority>,
+}
+
+impl Around {
+    pub(crate) const NOTHING: Self = Self {
+        deadline: Nanos::MAX,
+        kept: false,
+        priority: None,
+    };
+
+    #[inline]
+    pub(crate) fn here() -> Self {
+        AROUND.get()
+    }
+
+    /// Is there anything to be a part of?
+    #[inline]
+    const fn is_something(self) -> bool {
+        self.deadline.as_u64() < Nanos::MAX.as_u64() || self.priority.is_some()
+    }
+
+    /// What `poll` polls is a part of this, if it is something. Puts back what was there, come what may: a panic, too.
+    #[inline]
+    pub(crate) fn scope<T>(self, poll: impl FnOnce() -> T) -> T {
+        if !self.is_something() {
+            return poll();
+        }
+        AROUND.with(|around| {
+            let _back = Back(around, around.replace(self));
+            poll()
+        })
+    }
+}
+
+/// Puts back what was there.
+struct Back<'a>(&'a Cell<Around>, Around);
+
+impl Drop for Back<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.set(self.1);
+    }
+}
+
+/// What the code that is running is a part of: the deadline and the priority of the call whose future is being polled
+/// on this thread, by a layer of this crate or by [`carry`].
+///
+/// Calls made from here are held to it without further ado. A task that is spawned is a part of nothing, unless it is
+/// [carried](carry).
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tower::BoxError> {
+/// use std::time::Duration;
+/// use buttress::{CLOCK, GuardLayer, Plain, Policy, current_call};
+/// use tower::{BoxError, Layer as _, ServiceExt as _, service_fn};
+///
+/// let policy = Policy::new().deadline(Duration::from_secs(1));
+/// let handler = service_fn(async |_: ()| Ok::<_, BoxError>(current_call().deadline));
+/// let service = GuardLayer::with_policy("orders", Plain, &policy)?.layer(handler);
+/// let deadline = service.oneshot(()).await?.expect("the policy has one");
+/// assert!(deadline.since(CLOCK.now()) <= Duration::from_secs(1));
+/// assert_eq!(current_call().deadline, None);
+/// # Ok(()) }
+/// ```
+#[must_use]
+pub fn current_call() -> Call {
+    let around = Around::here();
+    let mut call = Call::new();
+    call.deadline = Some(around.deadline).filter(|at| *at < Nanos::MAX);
+    call.priority = around.priority;
+    call
+}
+
+/// Makes the calls of `future` part of `call`: they keep its deadline and have its priority. A time `within` which it is
+/// to be over begins here.
+///
+/// For what the task does not know by itself: in a task that was spawned, [`current_call`] of the one that spawned it; in a worker, what
+/// the job says. The future itself is not given up at the deadline, only the calls it makes.
+///
+/// # Examples
+///
+/// ```
+/// # async fn audit() {}
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use buttress::{carry, current_call};
+///
+/// tokio::spawn(carry(current_call(), async {
+///     audit().await; // calls a service, by the same deadline
+/// }));
+/// # }
+/// ```
+pub fn carry<F>(call: Call, future: F) -> Carried<F> {
+    Carried {
+        future,
+        deadline: if call.within.is_some() {
+            call.due(CLOCK.now())
+        } else {
+            call.due(Nanos::ZERO)
+        },
+        priority: call.priority,
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The future of [`carry`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Carried<F> {
+        #[pin]
+        future: F,
+        deadline: Nanos,
+        priority: Option<Priority>,
+    }
+}
+
+impl<F: Future> Future for Carried<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let around = Around::here();
+        let tighter = *this.deadline < around.deadline;
+        let around = Around {
+            deadline: around.deadline.min(*this.deadline),
+            kept: around.kept && !tighter,
+            priority: lower(around.priority, *this.priority),
+        };
+        around.scope(|| this.future.poll(cx))
+    }
+}
+
+/// A part of what matters little does not matter more; where nothing is said, it matters as much.
+#[inline]
+pub(crate) fn lower(around: Option<Priority>, own: Option<Priority>) -> Option<Priority> {
+    match (around, own) {
+        (Some(around), Some(own)) => Some(around.min(own)),
+        (around, own) => around.or(own),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        panic::{AssertUnwindSafe, catch_unwind},
+        pin::pin,
+        task::Waker,
+    };
+
+    use super::*;
+
+    #[test]
+    fn scopes_nest_and_end_in_a_panic_too() {
+        let part = |at, priority| Around {
+            deadline: Nanos::new(at),
+            kept: true,
+            priority,
+        };
+        let (outer, inner) = (part(10, Some(Priority::Low)), part(5, None));
+        outer.scope(|| {
+            assert_eq!(current_call().priority, Some(Priority::Low));
+            inner.scope(|| assert_eq!(Around::here(), inner));
+            Around::NOTHING.scope(|| assert_eq!(Around::here(), outer));
+            let panicked = catch_unwind(AssertUnwindSafe(|| inner.scope(|| panic!("as planned"))));
+            assert!(panicked.is_err());
+            assert_eq!(Around::here(), outer);
+        });
+        assert_eq!(Around::here(), Around::NOTHING);
+    }
+
+    #[test]
+    fn what_is_carried_only_tightens_and_only_what_is_kept_around_it_is_kept() {
+        let kept = Around {
+            deadline: Nanos::new(10),
+            kept: true,
+            priority: None,
+        };
+        for (at, deadline, still) in [(5, 5, false), (10, 10, true), (20, 10, true)] {
+            let seen = kept.scope(|| {
+                let mut carried = pin!(carry(Call::new().deadline(Nanos::new(at)), async {
+                    Around::here()
+                }));
+                carried
+                    .as_mut()
+                    .poll(&mut Context::from_waker(Waker::noop()))
+            });
+            let Poll::Ready(seen) = seen else {
+                panic!("it waits for nothing")
+            };
+            assert_eq!((seen.deadline, seen.kept), (Nanos::new(deadline), still));
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Protocols around protocols.
+
+/// A tuple of a protocol and something beside it answers as the protocol does, and sends again what the protocol would.
+macro_rules! pass_on {
+    ($name:ident) => {
+        impl<P, F, Res, Err> ::buttress_core::Protocol<Res, Err> for $name<P, F>
+        where
+            P: ::buttress_core::Protocol<Res, Err>,
+            F: Clone,
+        {
+            type Response = P::Response;
+            type Error = P::Error;
+
+            fn classify(&self, result: Result<&Res, &Err>) -> ::buttress_core::Outcome {
+                self.0.classify(result)
+            }
+
+            fn respond(
+                &self,
+                response: Res,
+                outcome: ::buttress_core::Outcome,
+                attempt: Option<::buttress_core::Attempt>,
+            ) -> P::Response {
+                self.0.respond(response, outcome, attempt)
+            }
+
+            fn fail(&self, error: Err) -> P::Error {
+                self.0.fail(error)
+            }
+
+            fn refuse(&self, refusal: ::buttress_core::Refusal) -> Result<P::Response, P::Error> {
+                self.0.refuse(refusal)
+            }
+        }
+
+        impl<P: ::buttress_core::Resend<Req>, F, Req> ::buttress_core::Resend<Req> for $name<P, F> {
+            fn idempotent(&self, request: &Req) -> bool {
+                self.0.idempotent(request)
+            }
+
+            fn copy(&self, request: &mut Req) -> Option<Req> {
+                self.0.copy(request)
+            }
+        }
+    };
+}
+
+pub(crate) use pass_on;

@@ -1,0 +1,145 @@
+//! What one call is held to.
+//!
+//! Inlined into whatever is guarded, for every call passes here: where requests ask for nothing, nothing of it is left.
+
+use std::{
+    cmp::Ordering,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use buttress_core::{Call, Calls, Nanos, Priority, Refusal};
+
+use crate::{
+    ambient::{Around, lower},
+    policy::Limits,
+    timer::Timer,
+};
+
+/// What one call is held to: its policy, what it is a part of, and what its request asks for, whichever is tightest.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// When it must be over; [`Nanos::MAX`] for never.
+    pub(crate) deadline: Nanos,
+    priority: Option<Priority>,
+}
+
+impl Terms {
+    /// Of a call that is a part of `around`.
+    #[inline]
+    pub(crate) const fn part_of(around: Around) -> Self {
+        Self {
+            deadline: around.deadline,
+            priority: around.priority,
+        }
+    }
+
+    /// The same for a call that begins at `now`, by its policy and by what it asks for.
+    #[inline]
+    pub(crate) fn begun(self, limits: &Limits, call: &Call, now: Nanos) -> Self {
+        Self {
+            deadline: (self.deadline)
+                .min(later(now, limits.deadline))
+                .min(call.due(now)),
+            priority: lower(self.priority, call.priority),
+        }
+    }
+
+    /// How long an attempt that begins at `now` is waited for.
+    #[inline]
+    pub(crate) fn attempt(&self, limits: &Limits, now: Nanos) -> Until {
+        let attempt = later(now, limits.attempt);
+        Until {
+            at: attempt.min(self.deadline),
+            end: match attempt.cmp(&self.deadline) {
+                Ordering::Less => End::Attempt,
+                Ordering::Equal => End::Both,
+                Ordering::Greater => End::Call,
+            },
+            priority: self.priority,
+        }
+    }
+
+    /// How long is waited for anything else.
+    pub(crate) const fn call(&self) -> Until {
+        Until {
+            at: self.deadline,
+            end: End::Call,
+            priority: self.priority,
+        }
+    }
+}
+
+/// When something is given up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Until {
+    at: Nanos,
+    pub(crate) end: End,
+    priority: Option<Priority>,
+}
+
+/// What is over then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The time of the attempt: its endpoint has failed.
+    Attempt,
+    /// That of the attempt and that of the call: its endpoint has failed, and nothing else can be done.
+    Both,
+    /// The time of the call, before that of the attempt: no evidence against the endpoint.
+    Call,
+}
+
+impl Until {
+    /// Has the time come? The task is woken when it does.
+    pub(crate) fn poll(self, timer: Pin<&mut Timer>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.at == Nanos::MAX {
+            return Poll::Pending;
+        }
+        // The time of the call is kept by whoever polls us, if they give us up by then: no second timer, and no second
+        // opinion on whose fault it is.
+        let around = Around::here();
+        if self.end == End::Call && around.kept && around.deadline <= self.at {
+            return Poll::Pending;
+        }
+        timer.poll_until(self.at, cx)
+    }
+
+    /// What `poll` polls is a part of it.
+    #[inline]
+    pub(crate) fn scope<T>(self, poll: impl FnOnce() -> T) -> T {
+        let around = Around {
+            deadline: self.at,
+            kept: true,
+            priority: self.priority,
+        };
+        around.scope(poll)
+    }
+
+    /// How long it is from `now` on, if it ever comes.
+    #[inline]
+    pub(crate) fn left(self, now: Nanos) -> Option<Duration> {
+        (self.at < Nanos::MAX).then(|| self.at.since(now))
+    }
+
+    /// How long it was from `started` on.
+    pub(crate) const fn span(self, started: Nanos) -> Duration {
+        self.at.since(started)
+    }
+}
+
+/// A call that had `after`, and no more. If that is nothing, it was not begun.
+pub(crate) fn overdue(calls: &Calls, after: Duration) -> Refusal {
+    if after.is_zero() {
+        calls.expired();
+    } else {
+        calls.overdue();
+    }
+    Refusal::Deadline { after }
+}
+
+/// The point `span` nanoseconds after `now`.
+#[inline]
+const fn later(now: Nanos, span: u64) -> Nanos {
+    Nanos::new(now.as_u64().saturating_add(span))
+}
