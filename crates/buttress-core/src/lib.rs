@@ -33,6 +33,7 @@
 //! [buttress]: https://docs.rs/buttress
 
 mod attempt;
+mod backoff;
 mod breaker;
 mod budget;
 mod describe;
@@ -52,10 +53,13 @@ mod policy_error;
 mod probe;
 mod protocol;
 mod random;
+mod reconnect;
+mod redact;
 mod redundancy;
 mod refusal;
 mod registry;
 mod stats;
+mod supervise;
 mod sync;
 mod time;
 mod unknown_name;
@@ -64,12 +68,13 @@ mod vitals;
 mod wall;
 
 pub use attempt::Attempt;
+pub use backoff::{Backoff, BackoffPolicy, Jitter};
 pub use breaker::{BreakerPolicy, RampPolicy, State};
 pub use budget::{Budget, RESERVE};
 pub use describe::{Describe, Labels};
 pub use destination::{Destination, Hold, Panic};
 pub use endpoint::{Endpoint, InvalidEndpoint};
-pub use enforce::Enforce;
+pub use enforce::{Enforce, EnforcePolicy, Rule};
 pub use event::{Event, EventKind, Events, Recent};
 pub use explain::{Delay, Explanation, Threshold, Traffic};
 pub use health::{
@@ -83,10 +88,13 @@ pub use permit::Permit;
 pub use policy_error::PolicyError;
 pub use probe::{Edge, ProbePolicy, Rota};
 pub use protocol::{Protocol, Resend};
+pub use reconnect::ReconnectPolicy;
+pub use redact::Redact;
 pub use redundancy::{Ended, MAX_ATTEMPTS, Progress, Redundancy, Step};
 pub use refusal::Refusal;
 pub use registry::{Registry, Snapshot};
-pub use stats::{Causes, Counts, Decisions, Episode, Recovery, Reliability, Trend};
+pub use stats::{Causes, Counts, Decided, Decisions, Episode, Recovery, Reliability, Trend};
+pub use supervise::{Next, Restart, Supervision, SupervisorPolicy};
 pub use time::{Clock, Nanos};
 pub use unknown_name::UnknownName;
 #[cfg(feature = "serde")]
