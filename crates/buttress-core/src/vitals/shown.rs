@@ -43,8 +43,8 @@ impl Signs {
         self.ledger.as_ref().and_then(|ledger| ledger.trend(now))
     }
 
-    pub(super) const fn decisions(&self) -> Decisions {
-        self.decisions
+    pub(super) fn decisions(&self) -> Decisions {
+        self.decisions.as_deref().copied().unwrap_or_default()
     }
 
     pub(super) fn episodes(&self, now: Nanos, of: &Named<'_>) -> Vec<Episode> {

@@ -37,7 +37,8 @@ pub(super) trait Set {
 #[derive(Debug)]
 pub(super) struct Signs {
     pub(super) detector: Detector,
-    pub(super) callers: Callers,
+    /// Kept where one of them is not to convict alone.
+    pub(super) callers: Option<Box<Callers>>,
     pub(super) breaker: Breaker,
     /// Made when the first call is lost, for most endpoints of many never lose one.
     pub(super) ledger: Option<Box<Ledger>>,
@@ -45,7 +46,8 @@ pub(super) struct Signs {
     pub(super) kept_since: Option<Nanos>,
     /// How many signs of health the judge has been told of.
     settled: u64,
-    pub(super) decisions: Decisions,
+    /// Made at the first alarm.
+    pub(super) decisions: Option<Box<Decisions>>,
     enforce: EnforcePolicy,
     /// The last alarm that was noted down only.
     noted: Option<(Rule, Nanos)>,
@@ -73,13 +75,13 @@ impl Signs {
     ) -> Self {
         Self {
             detector: Detector::new(&rules.health, bank),
-            callers: Callers::new(rules.caller_share),
+            callers: (rules.caller_share).map(|share| Box::new(Callers::new(Some(share)))),
             breaker: Breaker::new(rules.breaker, rules.enforced().health, alone, seed)
                 .bearing(rules.tolerable.as_f64()),
             ledger: None,
             kept_since: rules.parts.stats.then_some(now),
             settled: 0,
-            decisions: Decisions::default(),
+            decisions: None,
             enforce: rules.enforced(),
             noted: None,
             force: None,
@@ -108,7 +110,7 @@ impl Signs {
         }
         if self.detector.calm() {
             self.held = None;
-            self.callers.forget();
+            self.forget_callers();
             if let Some(ledger) = &mut self.ledger {
                 ledger.calm();
             }
@@ -138,9 +140,8 @@ impl Signs {
             now,
             outcome,
         };
-        let judged = judged
-            && (outcome.sign() != Sign::Bad
-                || self.callers.admits(permit.seat.note.caller, set.callers()));
+        let judged =
+            judged && (outcome.sign() != Sign::Bad || self.admits(permit.seat.note.caller, set));
         let alarm = judged.then(|| self.detector.record(&fact)).flatten();
         let alarm = match self.hear(alarm, Rule::Health, now, set) {
             Heard::Held(told) => return told,
@@ -181,7 +182,7 @@ impl Signs {
             outcome: Outcome::Late,
         };
         self.settle(good);
-        if !self.callers.admits(caller, set.callers()) {
+        if !self.admits(caller, set) {
             return None;
         }
         let alarm = self.detector.record(&fact)?;
@@ -221,7 +222,7 @@ impl Signs {
         if before.is_some_and(lasts) {
             return None;
         }
-        self.decisions.of(rule).unenforced += 1;
+        self.decisions.get_or_insert_default().of(rule).unenforced += 1;
         Some(EventKind::Held(Hold::DryRun(rule)))
     }
 
@@ -269,7 +270,7 @@ impl Signs {
         if known {
             return None;
         }
-        let decided = self.decisions.of(rule);
+        let decided = self.decisions.get_or_insert_default().of(rule);
         match why {
             Hold::ByHand => decided.unenforced += 1,
             Hold::Cap => decided.overflow += 1,
@@ -314,6 +315,17 @@ impl Signs {
         }
     }
 
+    fn admits(&mut self, caller: u8, set: &impl Set) -> bool {
+        let callers = self.callers.as_mut();
+        callers.is_none_or(|callers| callers.admits(caller, set.callers()))
+    }
+
+    pub(super) fn forget_callers(&mut self) {
+        if let Some(callers) = &mut self.callers {
+            callers.forget();
+        }
+    }
+
     /// The book of outages, where one is kept.
     pub(super) fn ledger(&mut self) -> Option<&mut Ledger> {
         let since = self.kept_since?;
@@ -332,7 +344,7 @@ impl Signs {
         let (kind, entry): (_, fn(&mut Ledger, Nanos, Nanos)) = match (change, alarm) {
             (Change::Opened(wait), Some(Alarm { since })) => {
                 self.detector.reset();
-                let decided = self.decisions.of(rule);
+                let decided = self.decisions.get_or_insert_default().of(rule);
                 if self.breaker.flows() {
                     decided.unenforced += 1;
                 } else {
