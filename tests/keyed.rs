@@ -81,6 +81,13 @@ async fn a_client_is_guarded_by_host_or_by_header() {
     );
 }
 
+type Ask = for<'a> fn(&'a String) -> Key<'a>;
+
+#[expect(clippy::ptr_arg, reason = "the request is a String")]
+const fn itself(key: &String) -> Key<'_> {
+    Key::caseless(key.as_str())
+}
+
 #[tokio::test]
 async fn a_known_key_is_found_without_allocating() {
     let timed = Policy::new().deadline(Duration::from_secs(1));

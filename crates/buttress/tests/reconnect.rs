@@ -328,11 +328,11 @@ async fn it_ends_with_the_last_who_could_use_it() {
     let service = server.behind(&layer());
     let _ = timeout(MS, service.clone().oneshot(1)).await;
     assert_eq!(server.live(), 1);
-    let handle = service.handle();
+    let vitals = service.handle();
     drop(service);
     sleep(MS).await;
     assert_eq!(server.live(), 0);
-    let counts = handle.snapshot().counts;
+    let counts = vitals.snapshot().counts;
     assert_eq!((counts.in_flight(), counts.cancelled), (0, 1));
 }
 

@@ -434,7 +434,7 @@ async fn is_run_again_after_the_ends_that_its_kind_says() {
         let case = format!("{restart:?}, fails: {fails}");
         assert_eq!(runs.load(Ordering::SeqCst) > 1, again, "{case}");
         // What failed for good stays to be seen, and is nobody's to be told of: it was not to be run again.
-        let health = supervisor.handle("one").map(|one| one.health());
+        let health = supervisor.handle("one").map(|one| one.snapshot().health);
         let expected =
             (again || fails).then_some(if fails { Health::Down } else { Health::Healthy });
         assert_eq!(health, expected, "{case}");

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Force, Rules, callers::Callers, word::Word};
 use crate::{
-    Cause, Decisions, Enforce, EnforcePolicy, EventKind, Nanos, Outcome, Permit, Rule, Sign, State,
-    Verdict,
+    Cause, Decided, Decisions, Enforce, EnforcePolicy, EventKind, Nanos, Outcome, Permit, Rule,
+    Sign, State, Verdict,
     breaker::{Breaker, Change},
     destination::{Hold, Ruling},
     health::{Alarm, Bank, Detector, Fact},
@@ -37,7 +37,6 @@ pub(super) trait Set {
 #[derive(Debug)]
 pub(super) struct Signs {
     pub(super) detector: Detector,
-    /// Kept where one of them is not to convict alone.
     pub(super) callers: Option<Box<Callers>>,
     pub(super) breaker: Breaker,
     /// Made when the first call is lost, for most endpoints of many never lose one.
@@ -46,7 +45,7 @@ pub(super) struct Signs {
     pub(super) kept_since: Option<Nanos>,
     /// How many signs of health the judge has been told of.
     settled: u64,
-    /// Made at the first alarm.
+    /// Made for the first alarm.
     pub(super) decisions: Option<Box<Decisions>>,
     enforce: EnforcePolicy,
     /// The last alarm that was noted down only.
@@ -75,7 +74,7 @@ impl Signs {
     ) -> Self {
         Self {
             detector: Detector::new(&rules.health, bank),
-            callers: (rules.caller_share).map(|share| Box::new(Callers::new(Some(share)))),
+            callers: rules.caller_share.map(|most| Box::new(Callers::new(most))),
             breaker: Breaker::new(rules.breaker, rules.enforced().health, alone, seed)
                 .bearing(rules.tolerable.as_f64()),
             ledger: None,
@@ -222,7 +221,7 @@ impl Signs {
         if before.is_some_and(lasts) {
             return None;
         }
-        self.decisions.get_or_insert_default().of(rule).unenforced += 1;
+        self.decided(rule).unenforced += 1;
         Some(EventKind::Held(Hold::DryRun(rule)))
     }
 
@@ -270,7 +269,7 @@ impl Signs {
         if known {
             return None;
         }
-        let decided = self.decisions.get_or_insert_default().of(rule);
+        let decided = self.decided(rule);
         match why {
             Hold::ByHand => decided.unenforced += 1,
             Hold::Cap => decided.overflow += 1,
@@ -315,6 +314,11 @@ impl Signs {
         }
     }
 
+    fn decided(&mut self, rule: Rule) -> &mut Decided {
+        self.decisions.get_or_insert_default().of(rule)
+    }
+
+    /// Is a failed call of this caller evidence?
     fn admits(&mut self, caller: u8, set: &impl Set) -> bool {
         let callers = self.callers.as_mut();
         callers.is_none_or(|callers| callers.admits(caller, set.callers()))
@@ -344,8 +348,9 @@ impl Signs {
         let (kind, entry): (_, fn(&mut Ledger, Nanos, Nanos)) = match (change, alarm) {
             (Change::Opened(wait), Some(Alarm { since })) => {
                 self.detector.reset();
-                let decided = self.decisions.get_or_insert_default().of(rule);
-                if self.breaker.flows() {
+                let watched = self.breaker.flows();
+                let decided = self.decided(rule);
+                if watched {
                     decided.unenforced += 1;
                 } else {
                     decided.enforced += 1;

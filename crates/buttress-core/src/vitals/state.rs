@@ -32,8 +32,6 @@ pub(crate) struct State {
     word: AtomicU64,
     /// From when on a call may be admitted, for pickers: a hint beside `word`, which decides.
     due: AtomicU64,
-    /// `due` is never farther off.
-    longest_wait: Duration,
     /// When to look for calls that have grown too old.
     pub(super) look_at: AtomicU64,
     pub(super) shards: Shards,
@@ -60,7 +58,6 @@ impl State {
         let alone = endpoint.is_none();
         let signs = Signs::new(&destination.rules, || destination.bank(), alone, now, seed);
         Self {
-            longest_wait: destination.rules.breaker.longest_wait(alone),
             destination,
             endpoint,
             key: None,
@@ -324,7 +321,8 @@ impl State {
     pub(super) fn due(&self, now: Nanos) -> Nanos {
         let due = Nanos::new(self.due.load(Ordering::Relaxed));
         // Farther off than it can be, it was set by a clock that was set back since.
-        if due.since(now) > self.longest_wait {
+        let breaker = &self.destination.rules.breaker;
+        if due.since(now) > breaker.longest_wait(self.endpoint.is_none()) {
             now
         } else {
             due

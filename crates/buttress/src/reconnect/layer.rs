@@ -101,7 +101,7 @@ impl<P> ReconnectLayer<P> {
         self
     }
 
-    /// After an outage calls come back by degrees, through the breaker of `vitals`: that of the guard around this.
+    /// After an outage calls come back by degrees, through the breaker of `guard`, which is around this.
     ///
     /// A guard that has opened its own breaker tests and ramps anyhow. This is for outages that it did not see, as when
     /// nobody called. A connection that could be made again at the first attempt was never away, and nothing is held back.
@@ -114,12 +114,12 @@ impl<P> ReconnectLayer<P> {
     /// # let _ = reconnect;
     /// ```
     #[must_use]
-    pub fn reentering(mut self, guarded: &Handle) -> Self {
-        self.rules.reenters = Some(guarded.vitals().clone());
+    pub fn reentering(mut self, guard: &Handle) -> Self {
+        self.rules.reenters = Some(guard.vitals().clone());
         self
     }
 
-    /// What is known of the connection, in somebody's hand.
+    /// The connection in somebody's hand: to look at it, and to hear what happens.
     #[must_use]
     pub fn handle(&self) -> Handle {
         Handle::of(self.rules.vitals.clone())

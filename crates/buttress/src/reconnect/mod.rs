@@ -24,6 +24,8 @@ pub use layer::ReconnectLayer;
 use link::Link;
 use state::Connection;
 
+use crate::Handle;
+
 /// A service that is made anew when it breaks. Clones share one connection.
 ///
 /// `poll_ready` is always ready: the connection is waited for in the call, whose deadline bounds that, and whose failure it
@@ -68,7 +70,7 @@ impl<S: Clone + Send + 'static, P> Reconnect<S, P> {
 }
 
 impl<S, P> Reconnect<S, P> {
-    /// What is known of the connection, in somebody's hand.
+    /// The connection in somebody's hand: to look at it, and to hear what happens.
     #[must_use]
     pub fn handle(&self) -> Handle {
         Handle::of(self.link.rules.vitals.clone())

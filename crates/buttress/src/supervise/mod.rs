@@ -182,7 +182,7 @@ impl Supervisor {
         }
     }
 
-    /// What is known of the service, from its start until it is done or stopped. One that failed for good stays to be seen.
+    /// The service in somebody's hand, from its start until it is done or stopped. One that failed for good stays to be seen.
     #[must_use]
     pub fn handle(&self, name: &str) -> Option<Handle> {
         self.board.vitals(name).map(Handle::of)
