@@ -92,10 +92,7 @@ const fn itself(key: &String) -> Key<'_> {
 async fn a_known_key_is_found_without_allocating() {
     let timed = Policy::new().deadline(Duration::from_secs(1));
     let root = Buttress::new().policy("web", timed);
-    let layer = root
-        .guard("web", Plain)
-        .unwrap()
-        .by(|host: &String| Key::caseless(host));
+    let layer = root.guard("web", Plain).unwrap().by(itself as Ask);
     let mut service = layer.layer(service_fn(|_: String| {
         std::future::ready(Ok::<_, BoxError>(()))
     }));
@@ -148,9 +145,7 @@ fn a_key_takes_less_than_a_kibibyte_before_its_first_call_and_little_after() {
 
 #[test]
 fn made_up_keys_of_any_length_take_no_more_memory_than_there_is_room_for() {
-    let layer = GuardLayer::new("db", Plain)
-        .by(|host: &String| Key::caseless(host))
-        .at_most(100);
+    let layer = GuardLayer::new("db", Plain).by(itself as Ask).at_most(100);
     let service = layer.layer(service_fn(async |_: String| Ok::<_, BoxError>(())));
     let flood = |from: u32| {
         for key in from..from + 2_000 {

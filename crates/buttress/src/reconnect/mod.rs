@@ -17,7 +17,6 @@ use std::{
 use buttress_core::Protocol;
 use tower_service::Service;
 
-use crate::Handle;
 pub use future::ReconnectFuture;
 pub use layer::ReconnectLayer;
 
