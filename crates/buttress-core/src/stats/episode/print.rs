@@ -59,17 +59,22 @@ impl Episode {
 /// What follows in a sentence; nothing if nothing was done.
 impl fmt::Display for Recovery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if *self == Self::default() {
-            return Ok(());
+        let mut lead = "; ";
+        if self.probes > 0 {
+            let probes = plural(self.probes.into(), "probe", "probes");
+            write!(f, "{lead}{} {probes}", self.probes)?;
+            lead = ", ";
         }
-        let probes = u64::from(self.probes);
-        write!(f, "; {probes} {}", plural(probes, "probe", "probes"))?;
         match self.reopened {
             0 => {}
-            1 => f.write_str(", re-opened once")?,
-            times => write!(f, ", re-opened {times} times")?,
+            1 => write!(f, "{lead}re-opened once")?,
+            times => write!(f, "{lead}re-opened {times} times")?,
         }
-        write!(f, ", {} of waits", Span(self.waited))
+        if self.waited.is_zero() {
+            return Ok(());
+        }
+        let lead = if self.reopened > 0 { ", " } else { lead };
+        write!(f, "{lead}{} of waits", Span(self.waited))
     }
 }
 
@@ -179,6 +184,25 @@ mod tests {
                 ..episode()
             };
             assert!(over.to_string().ends_with(end), "{over}");
+        }
+    }
+
+    #[test]
+    fn of_recovery_is_told_what_there_was() {
+        for (probes, reopened, seconds, text) in [
+            (0, 0, 0, ""),
+            (1, 0, 0, "; 1 probe"),
+            (0, 1, 0, "; re-opened once"),
+            (0, 0, 2, "; 2.0 s of waits"),
+            (7, 0, 2, "; 7 probes, 2.0 s of waits"),
+            (0, 3, 2, "; re-opened 3 times, 2.0 s of waits"),
+        ] {
+            let did = Recovery {
+                probes,
+                reopened,
+                waited: Duration::from_secs(seconds),
+            };
+            assert_eq!(did.to_string(), text);
         }
     }
 
