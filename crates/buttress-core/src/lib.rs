@@ -69,7 +69,7 @@ pub use call::Call;
 pub use describe::{Describe, Labels, Stamp};
 pub use destination::{CallCounts, Calls, Destination, Hold, Panic};
 pub use endpoint::{Endpoint, InvalidEndpoint};
-pub use enforce::Enforce;
+pub use enforce::{Enforce, EnforcePolicy, Rule};
 pub use event::{Event, EventKind, Events, Recent};
 pub use explain::{Delay, Explanation, Threshold, Traffic};
 pub use health::{
@@ -86,7 +86,7 @@ pub use protocol::{Protocol, Resend};
 pub use redundancy::{Ended, MAX_ATTEMPTS, Progress, Redundancy, Step};
 pub use refusal::Refusal;
 pub use registry::{Registry, Snapshot};
-pub use stats::{Causes, Counts, Decisions, Episode, Reliability, Trend};
+pub use stats::{Causes, Counts, Decided, Decisions, Episode, Reliability, Trend};
 pub use time::{Clock, Nanos};
 #[cfg(feature = "serde")]
 pub use value::duration_text;

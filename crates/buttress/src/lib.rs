@@ -55,13 +55,14 @@ pub use ambient::{Carried, carry, current_call};
 pub use builder::ServiceBuilderExt;
 pub use buttress::Buttress;
 pub use buttress_core::{
-    Attempt, BreakerPolicy, Budget, Call, CallCounts, Calls, Cause, Causes, Clock, Counts,
-    Decisions, Delay, Describe, Destination, EjectionPolicy, Endpoint, Enforce, Episode, Event,
-    EventKind, Events, EwmaPolicy, Explanation, FaultKind, Force, Health, HealthPolicy, Hold,
-    InvalidEndpoint, Labels, Nanos, Origin, Outcome, Panic, PeersPolicy, Permit, PhiPolicy, Place,
-    PolicyError, Priority, ProbePolicy, Protocol, RampPolicy, RatePolicy, Ratio, Recent,
-    Redundancy, Refusal, Registry, Reliability, Resend, Rhythm, Sign, SlowPolicy, Snapshot, Stamp,
-    State, Suspect, Tally, Threshold, Traffic, Trend, Verdict, Vitals, Window,
+    Attempt, BreakerPolicy, Budget, Call, CallCounts, Calls, Cause, Causes, Clock, Counts, Decided,
+    Decisions, Delay, Describe, Destination, EjectionPolicy, Endpoint, Enforce, EnforcePolicy,
+    Episode, Event, EventKind, Events, EwmaPolicy, Explanation, FaultKind, Force, Health,
+    HealthPolicy, Hold, InvalidEndpoint, Labels, Nanos, Origin, Outcome, Panic, PeersPolicy,
+    Permit, PhiPolicy, Place, PolicyError, Priority, ProbePolicy, Protocol, RampPolicy, RatePolicy,
+    Ratio, Recent, Redundancy, Refusal, Registry, Reliability, Resend, Rhythm, Rule, Sign,
+    SlowPolicy, Snapshot, Stamp, State, Suspect, Tally, Threshold, Traffic, Trend, Verdict, Vitals,
+    Window,
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{

@@ -63,10 +63,12 @@ pub(crate) enum Change {
 #[derive(Debug)]
 pub(crate) struct Breaker {
     policy: BreakerPolicy,
-    /// How many of its outages it acts on. In the others it watches recovery, and refuses nothing.
+    /// How many of the outages that its calls show it acts on. In the others it watches recovery, and refuses nothing.
     enforce: Enforce,
     /// Can nobody else serve?
     alone: bool,
+    /// The share of calls that may fail: on the way back it is no reason to wait.
+    tolerable: f64,
     phase: Phase,
     /// Counts every change of phase; a result of an older one is not believed.
     generation: u32,
@@ -112,6 +114,7 @@ impl Breaker {
             policy,
             enforce,
             alone,
+            tolerable: 0.0,
             phase: Phase::Closed,
             generation: 0,
             wait: Duration::ZERO,
@@ -119,11 +122,18 @@ impl Breaker {
         }
     }
 
+    /// The same, bearing this share of failed calls on the way back.
+    pub(crate) const fn bearing(mut self, tolerable: f64) -> Self {
+        self.tolerable = tolerable;
+        self
+    }
+
     /// It comes to a set that was there before it, and has yet to warm up.
     pub(crate) fn join(&mut self, now: Nanos) {
         if self.policy.close_after.is_none() && self.enforce == Enforce::ON {
             self.enter(Phase::Ramping(Ramp::new(
                 self.policy.ramp_of(self.alone),
+                self.tolerable,
                 now,
             )));
         }
@@ -136,6 +146,11 @@ impl Breaker {
     /// May calls flow without asking further?
     pub(crate) const fn flows(&self) -> bool {
         matches!(self.phase, Phase::Closed | Phase::Watching { .. })
+    }
+
+    /// Is it down, and called all the same?
+    pub(crate) const fn is_watching(&self) -> bool {
+        matches!(self.phase, Phase::Watching { .. })
     }
 
     /// Is it anything but plainly closed?
@@ -175,6 +190,7 @@ impl Breaker {
 
     /// May a call go out now? If not, after how long to ask again.
     pub(crate) fn permit(&mut self, now: Nanos) -> (Result<Permit, Duration>, Option<Change>) {
+        self.set_right(now);
         let alone = self.alone;
         let chance = match self.phase {
             Phase::Ramping(_) => unit(self.draws.next()),
@@ -214,6 +230,22 @@ impl Breaker {
                 *lease = Some(now.after(self.policy.lease));
                 (Ok(self.stamp(now, true)), None)
             }
+        }
+    }
+
+    /// What is awaited of a clock that was set back since is awaited no more.
+    fn set_right(&mut self, now: Nanos) {
+        let farthest = now.after(self.policy.longest_wait(self.alone));
+        let (Phase::Open { until: at }
+        | Phase::HalfOpen {
+            lease: Some(at), ..
+        }
+        | Phase::HalfOpen { next: at, .. }) = &mut self.phase
+        else {
+            return;
+        };
+        if *at > farthest {
+            *at = now;
         }
     }
 

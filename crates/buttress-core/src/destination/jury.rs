@@ -2,7 +2,7 @@
 
 use super::{Shared, scene::Scene};
 use crate::{
-    Nanos, Place, Verdict,
+    Nanos, Place, Rule, Verdict,
     health::Alarm,
     peers::{common_cause, explained},
     sync::lock,
@@ -20,6 +20,8 @@ use crate::{
 pub enum Hold {
     /// Somebody has said by hand that nothing is to be done.
     ByHand,
+    /// The rule that raised it is not enforced.
+    DryRun(Rule),
     /// We ourselves were asleep: what looks late was only read late.
     Ourselves,
     /// One route or method fails, wherever it is called: no endpoint is to blame.
@@ -49,7 +51,10 @@ pub(crate) enum Ruling {
 impl Shared {
     /// Rules on an alarm of `accused`. An endpoint that is acted on is out until [`back`](Self::back) is called.
     pub(crate) fn rule(&self, accused: &VitalState, alarm: &Alarm, now: Nanos) -> Ruling {
-        if alarm.since < self.norm.resumed() {
+        // A pause that is a good part of the trouble. Short ones come again and again on a busy machine, or where a runtime
+        // runs only now and then, and would excuse whoever fails in between for ever.
+        let trouble = now.since(alarm.since);
+        if alarm.since < self.norm.resumed() && self.norm.slept() >= trouble / 2 {
             return Ruling::Hold(Hold::Ourselves);
         }
         let members = self.members();

@@ -1,5 +1,6 @@
 //! What the endpoints of one destination share.
 
+mod callers;
 mod calls;
 mod jury;
 mod learn;
@@ -10,11 +11,7 @@ mod panic;
 mod scene;
 mod vigilance;
 
-use std::{
-    hash::{BuildHasher as _, RandomState},
-    sync::OnceLock,
-    time::Duration,
-};
+use std::{sync::OnceLock, time::Duration};
 
 use crate::{
     Endpoint, Event, EventKind, HealthPolicy, Host, Nanos, Registry, Rules, Verdict, Vitals,
@@ -22,6 +19,7 @@ use crate::{
     sync::{Arc, AtomicBool, AtomicU64, Mutex, Weak, lock},
     vitals::VitalState,
 };
+use callers::Callers;
 pub use calls::{CallCounts, Calls};
 pub use jury::Hold;
 pub(crate) use jury::Ruling;
@@ -50,7 +48,8 @@ pub(crate) struct Shared {
     pub(crate) born: Nanos,
     pub(crate) calls: Calls,
     pub(crate) norm: Norm,
-    hasher: RandomState,
+    /// Who calls, where it is looked at.
+    pub(crate) callers: Callers,
     /// Made for the first call that has a label.
     names: OnceLock<Names>,
     members: Mutex<Vec<Weak<VitalState>>>,
@@ -70,9 +69,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// A caller as a byte, never zero: a hash with a key of this process, so that nobody outside can aim at another's.
+    /// A caller as a byte; zero where nobody looks who calls.
     pub(crate) fn caller(&self, name: &str) -> u8 {
-        (self.hasher.hash_one(name) % 255) as u8 + 1
+        match self.rules.caller_share {
+            Some(_) => self.callers.number(name),
+            None => 0,
+        }
     }
 
     /// What calls are labelled with, by number.
@@ -117,7 +119,7 @@ impl Destination {
             host: host.clone(),
             born: host.clock.now(),
             norm: Norm::new(rules),
-            hasher: RandomState::new(),
+            callers: Callers::new(),
             names: OnceLock::new(),
             members: Mutex::default(),
             suggested: AtomicU64::new(0),

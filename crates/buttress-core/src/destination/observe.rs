@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{Shared, learn, scene::Scene};
 use crate::{
-    EventKind, Nanos, Ratio, Tally, Verdict,
+    EventKind, Nanos, PeersPolicy, Ratio, Rule, Tally, Verdict,
+    peers::slower,
     sync::{Arc, Ordering, lock},
     vitals::VitalState,
 };
@@ -23,14 +24,19 @@ impl Shared {
         if now < at && at.since(now) < Duration::from_secs(86_400) {
             return;
         }
+        self.callers.forget(now);
         let members = self.members();
-        let Some(learned) = lock(&self.learn).observe(&members, now, &self.rules) else {
+        let Some(learned) = lock(&self.learn).observe(&members, now) else {
             return;
         };
         self.learn_at
             .store(now.after(learn::PERIOD).as_u64(), Ordering::Relaxed);
-        if let (Some(age), true) = (learned.age, self.rules.parts.health) {
-            self.norm.set_age(age);
+        if let (Some(usual), true) = (learned.usual, self.rules.parts.health) {
+            let most = self
+                .rules
+                .timeout
+                .map_or(Duration::MAX, |timeout| timeout / 2);
+            self.norm.learned(usual, most);
         }
         if let Some(median) = learned.median {
             self.norm.set_median(median);
@@ -42,6 +48,10 @@ impl Shared {
             self.norm.set_base(base);
         }
         members.iter().for_each(|member| member.look_again(now));
+        // Nobody tells when those that are out leave the set.
+        if self.panicking.load(Ordering::Relaxed) {
+            self.look_for_panic(now);
+        }
         if learned.sweep {
             self.compare(&members, learned.late, now);
         }
@@ -51,6 +61,8 @@ impl Shared {
         let count = members.len().max(1);
         let bank = lock(vigilance).adapt(rate / count as f64, count, learned.late);
         if let Some(bank) = bank {
+            // Asked for again: one may have been born meanwhile, under the thresholds of before.
+            let members = self.members();
             members.iter().for_each(|member| member.retarget(bank));
         }
     }
@@ -106,11 +118,17 @@ impl Shared {
 
     /// Compares its endpoints, and accuses those that stand out.
     fn compare(&self, members: &[Arc<VitalState>], late: f64, now: Nanos) {
-        let tallies: Vec<Tally> = members.iter().map(|member| member.sweep()).collect();
+        let (tallies, spreads): (Vec<Tally>, Vec<_>) =
+            members.iter().map(|member| member.sweep()).unzip();
         let since = Nanos::new(now.as_u64().saturating_sub(learn::SWEEP.as_nanos() as u64));
         let tolerable = self.rules.tolerable.as_f64() + late;
         for index in self.rules.peers.outliers(&tallies, tolerable) {
-            members[index].nominate(since, now);
+            members[index].nominate(since, Rule::Peers, now);
+        }
+        if self.rules.peers != PeersPolicy::Off {
+            for index in slower(&spreads) {
+                members[index].nominate(since, Rule::Latency, now);
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ pub enum Force {
     Drain,
     /// It is called. What is known against it is forgotten; alarms are noted down and not acted on.
     Closed,
-    /// It is called. Alarms are noted down and not acted on. So far, one that was out when this was said stays out.
+    /// It is called, whatever it was before. Alarms are noted down and not acted on.
     MetricsOnly,
     /// It is called, and only counted.
     Disabled,
@@ -49,7 +49,7 @@ impl Signs {
     /// Does by hand what `force` says, or no longer. What was known belongs to another time.
     pub(super) fn force(&mut self, force: Option<Force>, now: Nanos) {
         let before = std::mem::replace(&mut self.force, force);
-        if force == Some(Force::MetricsOnly) {
+        if force == Some(Force::MetricsOnly) && self.breaker.flows() {
             return;
         }
         self.reset(now);

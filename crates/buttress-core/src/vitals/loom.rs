@@ -69,7 +69,7 @@ fn beside<T: 'static>(vitals: &Vitals, act: impl FnOnce(Vitals) -> T + 'static) 
 
 /// When it was open, and then asked: the first time at which that lets a probe out.
 fn due(vitals: &Vitals) -> u64 {
-    vitals.due().as_u64().div_ceil(1_000_000)
+    vitals.due(Nanos::ZERO).as_u64().div_ceil(1_000_000)
 }
 
 fn look(vitals: &Vitals, millis: u64) -> bool {
@@ -253,7 +253,7 @@ fn whoever_knows_that_it_is_open_is_refused() {
         }
         assert_eq!(vitals.state(), State::Open);
         assert!(vitals.permit(at(2)).is_err());
-        assert_eq!(vitals.snapshot(at(2)).decisions.enforced, 1);
+        assert_eq!(vitals.snapshot(at(2)).decisions.total().enforced, 1);
     });
 }
 
@@ -269,7 +269,7 @@ fn two_that_fail_at_once_open_it_once() {
         other.join().unwrap();
         let snapshot = vitals.snapshot(at(1));
         assert_eq!(
-            (snapshot.state, snapshot.decisions.enforced),
+            (snapshot.state, snapshot.decisions.total().enforced),
             (State::Open, 1)
         );
         assert_eq!(snapshot.episodes.len(), 1);

@@ -359,7 +359,7 @@ fn by_hand_alarms_are_noted_down_and_not_acted_on() {
         (0..100).for_each(|millis| assert!(call(&vitals, millis, FAILED)));
         let shot = vitals.snapshot(at(100));
         assert_eq!(
-            (shot.state, shot.decisions.unenforced),
+            (shot.state, shot.decisions.total().unenforced),
             (State::Closed, noted),
             "{force}"
         );
@@ -383,4 +383,232 @@ fn a_reset_forgets_the_outage_and_results_from_before_it() {
     assert!(call(&vitals, 6, FAILED) && call(&vitals, 7, FAILED));
     vitals.record(stale, at(8), FAILED);
     assert_eq!(vitals.state(), State::Closed);
+}
+
+#[test]
+fn metrics_only_calls_an_endpoint_that_was_open() {
+    let vitals = vitals(Parts::default());
+    (0..3).for_each(|millis| assert!(call(&vitals, millis, FAILED)));
+    vitals.force(Some(crate::Force::MetricsOnly), at(4));
+    assert!(call(&vitals, 5, FAILED), "it is called");
+}
+
+fn ended() -> impl Strategy<Value = Outcome> {
+    prop_oneof![6 => Just(Outcome::Success), 4 => Just(FAILED), 1 => Just(Outcome::CallerFault), 1 => Just(Outcome::Cancelled)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    /// One detector that hears every call singly, in the order in which they end.
+    #[test]
+    fn alarms_come_when_a_twin_that_hears_each_call_raises_them(
+        ops in prop::collection::vec((0..20_u64, any::<bool>(), any::<prop::sample::Index>(), ended()), 0..400),
+    ) {
+        let rules = Rules {
+            breaker: BreakerPolicy::new().open_for(std::time::Duration::from_millis(20)).close_after(2),
+            ..Rules::default()
+        };
+        let vitals = Vitals::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
+        let mut rule = crate::health::Detector::new(&HealthPolicy::Cusum, || vitals.0.state.destination.bank());
+        let (mut now, mut held): (u64, Vec<(Permit, u32)>) = (0, Vec::new());
+        for (step, start, which, outcome) in ops {
+            now += step;
+            let generation = vitals.0.state.word().generation();
+            if start || held.is_empty() {
+                if let Ok(permit) = vitals.permit(at(now)) { held.push((permit, permit.generation)); }
+                continue;
+            }
+            let (permit, of) = held.remove(which.index(held.len()));
+            let closed = vitals.state() == State::Closed;
+            vitals.record(permit, at(now), outcome);
+            let mut expected = false;
+            if closed && of == generation && outcome.sign() != Sign::Silent {
+                let fact = crate::health::Fact { started: permit.started(), now: at(now), outcome };
+                expected = rule.record(&fact).is_some();
+                if expected { rule.reset(); }
+            }
+            if closed {
+                prop_assert_eq!(vitals.state() == State::Open, expected, "at {}", now);
+            }
+        }
+    }
+}
+
+#[test]
+fn failures_that_are_tolerable_do_not_keep_it_from_coming_back_for_ever() {
+    let vitals = Vitals::new("db", &Rules::default(), &Host::new(Clock(|| Nanos::ZERO)));
+    vitals.force(Some(crate::Force::Open), at(0));
+    vitals.force(None, at(0));
+    assert_eq!(vitals.state(), State::Ramping);
+    // Four thousand calls a second for a minute, of which one in 500 fails.
+    let mut sent = 0_u64;
+    for millis in (0..60_000).flat_map(|millis| [millis; 4]) {
+        if let Ok(permit) = vitals.permit(at(millis)) {
+            sent += 1;
+            let outcome = if sent.is_multiple_of(500) {
+                FAILED
+            } else {
+                Outcome::Success
+            };
+            vitals.record(permit, at(millis), outcome);
+        }
+    }
+    assert_eq!(vitals.state(), State::Closed, "share {}", vitals.share());
+}
+
+#[test]
+fn a_total_outage_trips_though_few_callers_are_known() {
+    let rules = Rules {
+        caller_share: Some(crate::Ratio::percent(25)),
+        ..Rules::default()
+    };
+    let vitals = Vitals::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
+    let tripped = (0..10_000_u64).any(|n| {
+        let Ok(mut permit) = vitals.permit(at(n)) else {
+            return true;
+        };
+        let name = ["web", "batch", "admin"][n as usize % 3];
+        vitals.label(&mut permit, crate::Labels::none().caller(name));
+        vitals.record(permit, at(n), FAILED);
+        false
+    });
+    assert!(tripped, "10 000 calls of three callers, all failed");
+}
+
+#[test]
+fn one_caller_whose_calls_all_hang_trips_nothing_for_the_others() {
+    let rules = Rules {
+        caller_share: Some(crate::Ratio::percent(25)),
+        timeout: Some(std::time::Duration::from_millis(1_000)),
+        ..Rules::default()
+    };
+    let destination = Destination::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
+    let vitals = destination.alone();
+    let mut hanging = Vec::new();
+    for millis in (0..20_000_u64).step_by(10) {
+        let n = millis / 10;
+        let Ok(mut permit) = vitals.permit(at(millis)) else {
+            unreachable!("tripped at {millis} ms by one caller");
+        };
+        if n.is_multiple_of(10) {
+            vitals.label(&mut permit, crate::Labels::none().caller("hostile"));
+            hanging.push(permit);
+        } else {
+            vitals.label(
+                &mut permit,
+                crate::Labels::none().caller(&format!("tenant {}", n % 97)),
+            );
+            vitals.record(permit, at(millis + 1), Outcome::Success);
+        }
+        if hanging
+            .first()
+            .is_some_and(|first: &Permit| at(millis).since(first.started()).as_millis() >= 1_000)
+        {
+            vitals.record(
+                hanging.remove(0),
+                at(millis),
+                Outcome::Failure(Cause::Timeout),
+            );
+        }
+        let _ = destination.tick(at(millis));
+    }
+}
+
+#[test]
+fn a_lone_service_that_is_slower_since_an_hour_and_never_fails_is_called() {
+    let destination = Destination::new("db", &Rules::default(), &Host::new(Clock(|| Nanos::ZERO)));
+    let vitals = destination.alone();
+    let (mut sent, mut asked) = (0_u64, 0_u64);
+    // Twenty calls a second that take 10 to 19 ms, and from the tenth minute on three times as long.
+    for n in 0..20 * 4_200_u64 {
+        let began = 50 * n;
+        let took = (10 + n * 7 % 10) * if began > 600_000 { 3 } else { 1 };
+        let last = began > 3_600_000;
+        asked += u64::from(last);
+        if let Ok(permit) = vitals.permit(at(began)) {
+            sent += u64::from(last);
+            if n.is_multiple_of(2) {
+                let _ = destination.tick(at(began + took - 1));
+            }
+            vitals.record(permit, at(began + took), Outcome::Success);
+        }
+        let _ = destination.tick(at(began + took));
+    }
+    assert!(sent * 10 > asked * 9, "{sent} of {asked} calls admitted");
+}
+
+#[test]
+fn a_lone_service_that_always_takes_more_than_half_its_timeout_is_called() {
+    for took in [600, 900] {
+        let rules = Rules {
+            timeout: Some(std::time::Duration::from_millis(1_000)),
+            ..Rules::default()
+        };
+        let destination = Destination::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
+        let vitals = destination.alone();
+        let mut under_way = std::collections::VecDeque::new();
+        let (mut sent, mut asked) = (0_u64, 0_u64);
+        // Twenty calls a second for ten minutes, and the ticker every 50 ms.
+        for millis in (0..600_000_u64).step_by(50) {
+            while under_way.front().is_some_and(|(ends, _)| *ends <= millis) {
+                let (ends, permit) = under_way.pop_front().unwrap();
+                vitals.record(permit, at(ends), Outcome::Success);
+            }
+            asked += 1;
+            if let Ok(permit) = vitals.permit(at(millis)) {
+                sent += 1;
+                under_way.push_back((millis + took + millis / 50 % 7 * 10, permit));
+            }
+            let _ = destination.tick(at(millis));
+        }
+        assert!(sent * 10 > asked * 9, "{took} ms: {sent} of {asked}");
+    }
+}
+
+fn enforcing(enforce: crate::EnforcePolicy) -> Vitals {
+    let rules = Rules {
+        enforce,
+        ..Rules::default()
+    };
+    let host = Host::new(Clock(|| Nanos::ZERO));
+    Destination::new("db", &rules, &host).alone()
+}
+
+#[test]
+fn one_rules_dry_run_is_noted_once_and_keeps_no_other_from_acting() {
+    use crate::{Enforce, EnforcePolicy, Rule};
+
+    let vitals = enforcing(EnforcePolicy::new().peers(Enforce::OFF));
+    for second in 0..3 {
+        vitals
+            .0
+            .state
+            .nominate(at(second), Rule::Peers, at(second * 10_000));
+    }
+    let decisions = vitals.snapshot(at(20_000)).decisions;
+    assert_eq!(
+        (decisions.peers.unenforced, vitals.state()),
+        (1, State::Closed)
+    );
+    (0..100).for_each(|n| _ = call(&vitals, 20_000 + n, FAILED));
+    let decisions = vitals.snapshot(at(20_100)).decisions;
+    assert_eq!(
+        (decisions.health.enforced, vitals.state()),
+        (1, State::Open)
+    );
+}
+
+#[test]
+fn one_rule_acts_on_what_another_has_only_noted() {
+    use crate::{Enforce, EnforcePolicy, Rule};
+
+    let vitals = enforcing(EnforcePolicy::new().health(Enforce::OFF));
+    (0..100).for_each(|n| assert!(call(&vitals, n, FAILED)));
+    vitals.0.state.nominate(at(0), Rule::Probes, at(100));
+    let decisions = vitals.snapshot(at(100)).decisions;
+    assert_eq!(
+        (decisions.health.unenforced, decisions.probes.enforced),
+        (1, 1)
+    );
+    assert_eq!(vitals.state(), State::Open);
 }

@@ -81,9 +81,9 @@ fn calls_that_go_well_are_believed_before_probes_that_fail() {
 fn good_probes_let_the_next_call_find_out_and_close_nothing_themselves() {
     let [one, _peer] = pair();
     (0..5).for_each(|millis| call(&one, millis, FAILED));
-    assert!(one.due() > at(20));
+    assert!(one.due(at(10)) > at(20));
     probe(&one, 10, Outcome::Success, Some(Edge::Up));
-    assert_eq!((one.state(), one.due()), (State::Open, at(20)));
+    assert_eq!((one.state(), one.due(at(10))), (State::Open, at(20)));
     call(&one, 20, FAILED);
     assert_eq!(
         one.state(),
@@ -166,4 +166,22 @@ fn a_probe_that_says_nothing_changes_nothing() {
     probe(&one, 10, Outcome::Refused, None);
     assert!(!one.is_suspect());
     assert_eq!(told(&one, |_| true), 0);
+}
+
+#[test]
+fn a_rule_of_silence_hears_the_probes_of_one_that_nobody_calls() {
+    let rules = Rules {
+        health: HealthPolicy::phi(
+            crate::PhiPolicy::new()
+                .rhythm(crate::Rhythm::Periodic)
+                .pause(Duration::ZERO),
+        ),
+        ..Rules::default()
+    };
+    let vitals = Vitals::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
+    (0..10).for_each(|n| probe(&vitals, n * 2_000, Outcome::Success, None));
+    assert_eq!(vitals.state(), State::Closed);
+    vitals.probed(at(20_000), at(21_000), LOST, None);
+    assert_eq!(vitals.state(), State::Open, "with no edge of its probes");
+    assert_eq!(vitals.snapshot(at(21_000)).decisions.health.enforced, 1);
 }
