@@ -29,6 +29,13 @@ pub enum Refusal {
         /// Until the first of the others may be probed.
         retry_after: Option<Duration>,
     },
+    /// Too few of the endpoints that answered agree.
+    Quorum {
+        /// So many agree, at most.
+        agreed: u32,
+        /// So many would have to.
+        needed: u32,
+    },
     /// One attempt took longer than its timeout, and there was no other to make.
     Timeout {
         /// The attempt timeout.
@@ -48,7 +55,10 @@ impl Refusal {
         match self {
             Self::Open { retry_after } => Some(*retry_after),
             Self::NoEndpoint { retry_after, .. } | Self::Panic { retry_after, .. } => *retry_after,
-            Self::Withdrawn | Self::Timeout { .. } | Self::Deadline { .. } => None,
+            Self::Withdrawn
+            | Self::Quorum { .. }
+            | Self::Timeout { .. }
+            | Self::Deadline { .. } => None,
         }
     }
 }
@@ -60,6 +70,12 @@ impl fmt::Display for Refusal {
                 write!(f, "circuit open, next probe in {retry_after:.1?}")
             }
             Self::Withdrawn => f.write_str("taken out by hand"),
+            Self::Quorum { agreed, needed } => {
+                write!(
+                    f,
+                    "only {agreed} of the endpoints agree, and {needed} have to"
+                )
+            }
             Self::NoEndpoint { known: 0, .. } => f.write_str("no endpoint is known"),
             Self::NoEndpoint {
                 known,

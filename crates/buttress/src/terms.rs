@@ -85,6 +85,10 @@ pub(crate) enum End {
 }
 
 impl Until {
+    pub(crate) const fn at(self) -> Nanos {
+        self.at
+    }
+
     /// Has the time come? The task is woken when it does.
     pub(crate) fn poll(self, timer: Pin<&mut Timer>, cx: &mut Context<'_>) -> Poll<()> {
         // The time of the call is kept by whoever polls us, if they give us up by then: no second timer, and no second

@@ -1,8 +1,16 @@
 //! Whom to ask is the picker's choice; how many and when is decided here.
 
+mod hedge;
+mod quorum;
+mod single_r;
+
 use std::{fmt, time::Duration};
 
 use crate::{Call, Nanos, Outcome, PolicyError, random::unit};
+
+pub use hedge::{HedgeAfter, HedgePolicy};
+pub use quorum::QuorumPolicy;
+pub(crate) use single_r::single_r;
 
 /// The most attempts one call may make. More than this is a storm, whatever the reason.
 pub const MAX_ATTEMPTS: u32 = 10;
@@ -29,6 +37,12 @@ pub enum Redundancy {
     None,
     /// One attempt after another, up to so many in all: at another endpoint while there is one not yet tried.
     Failover(u32),
+    /// The same, and where an attempt is not answered in time, another one beside it: the first good answer stands.
+    Hedge(HedgePolicy),
+    /// So many endpoints at once: the first good answer stands.
+    Race(u32),
+    /// Several endpoints at once: what enough of them agree on stands.
+    Quorum(QuorumPolicy),
 }
 
 /// What has happened to one call so far.
@@ -40,7 +54,13 @@ pub struct Progress {
     pub launched: u32,
     /// Attempts under way.
     pub running: u32,
-    /// How the last attempt ended.
+    /// When the last of them was sent.
+    pub sent: Nanos,
+    /// After how long another is sent beside it, as far as that is known.
+    pub hedge: Option<HedgeAfter>,
+    /// Good answers that agree, at most.
+    pub agreed: u32,
+    /// How the last attempt ended, if that is what has happened.
     pub last: Option<Ended>,
     /// Is there an endpoint not yet tried?
     pub fresh: bool,
@@ -80,6 +100,9 @@ impl fmt::Display for Redundancy {
         match self {
             Self::None => f.write_str("none"),
             Self::Failover(attempts) => write!(f, "{{ failover = {attempts} }}"),
+            Self::Hedge(hedge) => write!(f, "{{ hedge = {hedge} }}"),
+            Self::Race(attempts) => write!(f, "{{ race = {attempts} }}"),
+            Self::Quorum(quorum) => write!(f, "{{ quorum = {quorum} }}"),
         }
     }
 }
@@ -91,47 +114,119 @@ impl Redundancy {
         Self::Failover(attempts)
     }
 
+    /// Up to `attempts` in all: another beside one that is slow, or after one that failed. The delay is learned, so that it
+    /// costs the extra load that the policy allows, and no more.
+    ///
+    /// Source: Dean and Barroso, "The tail at scale", CACM 2013; Kaler, He and Elnikety, "Optimal reissue policies", SPAA 2017.
+    #[must_use]
+    pub const fn hedge(attempts: u32) -> Self {
+        Self::Hedge(HedgePolicy {
+            attempts,
+            after: None,
+        })
+    }
+
+    /// The same after a fixed delay.
+    #[must_use]
+    pub const fn hedge_after(attempts: u32, after: Duration) -> Self {
+        Self::Hedge(HedgePolicy {
+            attempts,
+            after: Some(after),
+        })
+    }
+
+    /// `attempts` at once.
+    #[must_use]
+    pub const fn race(attempts: u32) -> Self {
+        Self::Race(attempts)
+    }
+
+    /// `of` at once, until `agree` of them agree.
+    #[must_use]
+    pub const fn quorum(agree: u32, of: u32) -> Self {
+        Self::Quorum(QuorumPolicy { agree, of })
+    }
+
     /// The most attempts one call makes.
     #[must_use]
     pub const fn attempts(&self) -> u32 {
         match *self {
             Self::None => 1,
-            Self::Failover(attempts) => attempts,
+            Self::Failover(attempts) | Self::Race(attempts) => attempts,
+            Self::Hedge(HedgePolicy { attempts, .. }) => attempts,
+            Self::Quorum(QuorumPolicy { of, .. }) => of,
         }
+    }
+
+    /// How many of them come one after another, each with its part of the time.
+    #[must_use]
+    pub const fn in_turn(&self) -> u32 {
+        match *self {
+            Self::Failover(attempts) => attempts,
+            _ => 1,
+        }
+    }
+
+    /// How many sends each call costs beyond one, though nothing is slow and nothing fails.
+    #[must_use]
+    pub const fn always_extra(&self) -> u32 {
+        match *self {
+            Self::Race(_) | Self::Quorum(_) => self.attempts().saturating_sub(1),
+            _ => 0,
+        }
+    }
+
+    /// How many good answers have to agree; absent where one is enough.
+    #[must_use]
+    pub const fn agreement(&self) -> Option<u32> {
+        match self {
+            Self::Quorum(quorum) => Some(quorum.agree),
+            _ => None,
+        }
+    }
+
+    /// Is nothing sent beside an attempt that is under way?
+    #[must_use]
+    pub const fn waits(&self) -> bool {
+        matches!(self, Self::None | Self::Failover(_))
     }
 
     /// The same for one call, which may ask for less.
     #[must_use]
     pub const fn tightened(self, call: &Call) -> Self {
-        if call.no_retry { Self::None } else { self }
+        match self {
+            _ if call.no_retry => Self::None,
+            Self::Hedge(HedgePolicy { attempts, .. }) | Self::Race(attempts) if call.no_hedge => {
+                Self::Failover(attempts)
+            }
+            _ => self,
+        }
     }
 
     /// Decides the next step from what has happened so far.
     #[must_use]
     pub fn next(&self, progress: &Progress) -> Step {
-        let Some(last) = progress.last else {
-            return if progress.launched == 0 {
-                Step::Launch
-            } else {
-                Step::Wait
-            };
-        };
-        if progress.running > 0 {
-            return Step::Wait;
+        if progress.launched == 0 {
+            return Step::Launch;
         }
-        let resendable = progress.copy && (progress.idempotent || last.outcome.unsent());
-        if !last.outcome.may_improve() || !resendable || progress.launched >= self.attempts() {
+        let enough = match self {
+            Self::Quorum(quorum) => progress.agreed >= quorum.agree,
+            _ => progress
+                .last
+                .is_some_and(|last| !last.outcome.may_improve()),
+        };
+        if enough {
             return Step::Stop;
         }
-        let when = if progress.fresh {
-            last.at
-        } else {
-            last.at.after(pause(progress, last.outcome))
-        };
-        match progress.deadline {
-            Some(deadline) if when >= deadline => Step::Stop,
-            _ if when == last.at => Step::Launch,
-            _ => Step::LaunchAt(when),
+        let room = progress.launched < self.attempts();
+        match self {
+            Self::Hedge(hedge) if progress.last.is_none() && room => hedge.next(progress),
+            Self::Race(_) if room && progress.can_copy() => Step::Launch,
+            Self::Quorum(quorum) => quorum.next(progress),
+            _ => match progress.last {
+                Some(last) if room => after(last, progress),
+                _ => Step::rest(progress),
+            },
         }
     }
 
@@ -142,16 +237,58 @@ impl Redundancy {
     /// Names the field, its value and what would do.
     pub fn check(&self) -> Result<(), PolicyError> {
         match *self {
-            Self::Failover(attempts) if !(1..=MAX_ATTEMPTS).contains(&attempts) => {
-                Err(PolicyError::new(
-                    "redundancy.failover",
-                    attempts,
-                    format!("1 to {MAX_ATTEMPTS} attempts"),
-                ))
-            }
-            _ => Ok(()),
+            Self::None => Ok(()),
+            Self::Failover(attempts) => check_attempts("redundancy.failover", attempts, 1),
+            Self::Race(attempts) => check_attempts("redundancy.race", attempts, 2),
+            Self::Hedge(hedge) => hedge.check(),
+            Self::Quorum(quorum) => quorum.check(),
         }
     }
+}
+
+impl Progress {
+    /// May another copy go to another endpoint, while nothing has failed?
+    const fn can_copy(&self) -> bool {
+        self.fresh && self.copy && self.idempotent
+    }
+}
+
+impl Step {
+    /// Nothing more is sent.
+    const fn rest(progress: &Progress) -> Self {
+        if progress.running > 0 {
+            Self::Wait
+        } else {
+            Self::Stop
+        }
+    }
+}
+
+/// An attempt has failed, and another may be made: elsewhere at once; at the same endpoint after a while, and only when nothing is
+/// under way.
+fn after(last: Ended, progress: &Progress) -> Step {
+    let resendable = progress.copy && (progress.idempotent || last.outcome.unsent());
+    if !resendable || (progress.running > 0 && !progress.fresh) {
+        return Step::rest(progress);
+    }
+    let when = if progress.fresh {
+        last.at
+    } else {
+        last.at.after(pause(progress, last.outcome))
+    };
+    match progress.deadline {
+        Some(deadline) if when >= deadline => Step::rest(progress),
+        _ if when == last.at => Step::Launch,
+        _ => Step::LaunchAt(when),
+    }
+}
+
+fn check_attempts(field: &'static str, attempts: u32, least: u32) -> Result<(), PolicyError> {
+    if (least..=MAX_ATTEMPTS).contains(&attempts) {
+        return Ok(());
+    }
+    let needs = format!("{least} to {MAX_ATTEMPTS} attempts");
+    Err(PolicyError::new(field, attempts, needs))
 }
 
 /// How long to leave the same endpoint alone: jittered backoff, or what it asked for if that is longer.
@@ -177,6 +314,9 @@ mod tests {
             deadline: None,
             launched,
             running: 0,
+            sent: Nanos::new(100),
+            hedge: None,
+            agreed: 0,
             last: Some(Ended {
                 outcome,
                 at: Nanos::new(1_000),
