@@ -404,6 +404,150 @@ mod tests {
         }
     }
 
+    /// One is under way since 100, and nothing has failed.
+    fn under_way(launched: u32) -> Progress {
+        Progress {
+            running: launched,
+            last: None,
+            draw: 0,
+            ..after(launched, FAILED)
+        }
+    }
+
+    #[test]
+    fn a_hedge_as_a_table() {
+        let delay = Duration::from_nanos(50);
+        let (fixed, learned) = (Redundancy::hedge_after(3, delay), Redundancy::hedge(3));
+        let known = |chance, draw| Progress {
+            hedge: Some(HedgeAfter { delay, chance }),
+            draw,
+            ..under_way(1)
+        };
+        let at = Step::LaunchAt(Nanos::new(150));
+        let with = |change: fn(&mut Progress)| {
+            let mut progress = under_way(1);
+            change(&mut progress);
+            progress
+        };
+        let failed = |running, fresh| Progress {
+            running,
+            fresh,
+            ..after(1 + running, FAILED)
+        };
+        for (what, way, progress, step) in [
+            ("one under way", fixed, under_way(1), at),
+            ("two under way", fixed, under_way(2), at),
+            ("all under way", fixed, under_way(3), Step::Wait),
+            ("no delay known", learned, under_way(1), Step::Wait),
+            ("delay known", learned, known(1.0, u64::MAX), at),
+            ("drawn", learned, known(0.5, 1 << 62), at),
+            ("not drawn", learned, known(0.5, 3 << 62), Step::Wait),
+            (
+                "nobody else",
+                fixed,
+                with(|it| it.fresh = false),
+                Step::Wait,
+            ),
+            ("no copy", fixed, with(|it| it.copy = false), Step::Wait),
+            (
+                "not idempotent",
+                fixed,
+                with(|it| it.idempotent = false),
+                Step::Wait,
+            ),
+            (
+                "too late for it",
+                fixed,
+                with(|it| it.deadline = Some(Nanos::new(150))),
+                Step::Wait,
+            ),
+            (
+                "a failure goes on at once",
+                fixed,
+                failed(1, true),
+                Step::Launch,
+            ),
+            (
+                "a failure, and nobody else",
+                fixed,
+                failed(1, false),
+                Step::Wait,
+            ),
+            ("the last failure", fixed, after(3, FAILED), Step::Stop),
+            ("an answer", fixed, after(2, Outcome::Success), Step::Stop),
+        ] {
+            assert_eq!(way.next(&progress), step, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_race_and_a_quorum_as_a_table() {
+        let (race, quorum) = (Redundancy::race(3), Redundancy::quorum(2, 3));
+        let agreed = |agreed, running| Progress {
+            agreed,
+            running,
+            ..under_way(3)
+        };
+        let post = Progress {
+            idempotent: false,
+            ..under_way(1)
+        };
+        let lost = |launched, running, agreed| Progress {
+            running,
+            agreed,
+            ..after(launched, FAILED)
+        };
+        for (what, way, progress, step) in [
+            ("more to send", race, under_way(1), Step::Launch),
+            ("all sent", race, under_way(3), Step::Wait),
+            ("not idempotent", race, post, Step::Wait),
+            ("one has failed", race, lost(3, 2, 0), Step::Wait),
+            ("all have failed", race, lost(3, 0, 0), Step::Stop),
+            ("more to ask", quorum, under_way(2), Step::Launch),
+            ("all asked", quorum, under_way(3), Step::Wait),
+            (
+                "not idempotent: one cannot be enough",
+                quorum,
+                post,
+                Step::Stop,
+            ),
+            ("one of two", quorum, agreed(1, 1), Step::Wait),
+            ("enough", quorum, agreed(2, 1), Step::Stop),
+            (
+                "one failed, two may agree",
+                quorum,
+                lost(3, 2, 0),
+                Step::Wait,
+            ),
+            ("two failed", quorum, lost(3, 1, 0), Step::Stop),
+            (
+                "one failed, one said something else",
+                quorum,
+                lost(3, 0, 1),
+                Step::Stop,
+            ),
+        ] {
+            assert_eq!(way.next(&progress), step, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_name() {
+        for (way, field) in [
+            (Redundancy::hedge(1), "redundancy.hedge"),
+            (
+                Redundancy::hedge_after(2, Duration::ZERO),
+                "redundancy.hedge.after",
+            ),
+            (Redundancy::race(11), "redundancy.race"),
+            (Redundancy::quorum(1, 1), "redundancy.quorum.of"),
+            (Redundancy::quorum(0, 3), "redundancy.quorum.agree"),
+            (Redundancy::quorum(4, 3), "redundancy.quorum.agree"),
+        ] {
+            assert_eq!(way.check().unwrap_err().field(), field);
+        }
+    }
+
     #[test]
     fn none_sends_once() {
         assert_eq!(Redundancy::None.next(&after(1, UNSENT)), Step::Stop);

@@ -134,10 +134,10 @@ mod tests {
         let known = single_r(&counts, 0.0, 0.02).unwrap();
         // What was slower than 12 ms was given up at 17 ms, and nobody knows how slow it was.
         let limit = Duration::from_millis(12);
-        let (mut left, mut overtaken) = (counts.clone(), 0.0);
-        for bucket in 0..BUCKETS {
+        let (mut left, mut overtaken) = (counts, 0.0);
+        for (bucket, count) in left.iter_mut().enumerate() {
             if ceiling(bucket) > limit {
-                overtaken += std::mem::take(&mut left[bucket]);
+                overtaken += std::mem::take(count);
             }
         }
         let hidden = single_r(&left, overtaken, 0.02).unwrap();
