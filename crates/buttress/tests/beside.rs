@@ -140,6 +140,7 @@ async fn copies_stop_when_the_budget_is_spent() {
         set.service.clone().oneshot(n).await.unwrap();
     }
     assert_eq!(set.calls(), 30 + 10, "the reserve, and no more");
+    assert_eq!(set.service.destination().calls().counts().extra, 10);
 }
 
 #[tokio::test(start_paused = true)]

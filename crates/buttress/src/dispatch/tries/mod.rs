@@ -293,6 +293,9 @@ where
         };
         // A place kept in another's queue would be given a permit there, and hold it unused.
         self.waiting.clear();
+        if self.launched > 0 {
+            plan.source.destination().calls().extra();
+        }
         self.launched += 1;
         self.sent = self.now;
         if self.launched < self.redundancy.attempts() {
