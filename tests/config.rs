@@ -105,11 +105,34 @@ fn every_health_rule_reads_as_it_is_built() {
 
 #[test]
 fn a_policy_survives_its_text() {
-    let policy = Policy::new()
-        .deadline(Duration::from_millis(1_500))
-        .redundancy(Redundancy::failover(2));
-    let text = toml::to_string(&policy).unwrap();
-    assert_eq!(toml::from_str::<Policy>(&text).unwrap(), policy, "{text}");
+    for (redundancy, extra) in [
+        (Redundancy::None, 0.1),
+        (Redundancy::failover(2), 0.1),
+        (Redundancy::hedge(2), 0.03),
+        (Redundancy::hedge_after(3, Duration::from_millis(50)), 0.03),
+        (Redundancy::race(2), 1.0),
+        (Redundancy::quorum(2, 3), 2.0),
+    ] {
+        let policy = Policy::new()
+            .deadline(Duration::from_millis(1_500))
+            .redundancy(redundancy)
+            .extra_load(Ratio::new(extra));
+        let text = toml::to_string(&policy).unwrap();
+        assert_eq!(toml::from_str::<Policy>(&text).unwrap(), policy, "{text}");
+        let said: Redundancy =
+            toml::from_str::<toml::Table>(&format!("it = {}", quoted(redundancy))).unwrap()["it"]
+                .clone()
+                .try_into()
+                .unwrap();
+        assert_eq!(said, redundancy, "as an error prints it");
+    }
+
+    fn quoted(redundancy: Redundancy) -> String {
+        match redundancy {
+            Redundancy::None => "\"none\"".into(),
+            other => other.to_string(),
+        }
+    }
 }
 
 #[test]
@@ -131,6 +154,17 @@ fn a_file_that_cannot_be_names_the_field_and_what_would_do() {
             ["redundancy.failover", "1 to 10"],
         ),
         ("redundancy = { failover = -1 }", ["-1", "failover"]),
+        (
+            "redundancy = { hedge = 1 }",
+            ["redundancy.hedge", "2 to 10"],
+        ),
+        ("redundancy = { hedge = -1 }", ["-1", "2 to 10"]),
+        ("redundancy = { hedge = \"soon\" }", ["soon", "after"]),
+        ("redundancy = { race = 2 }", ["extra_load", "1 to 9"]),
+        (
+            "redundancy = { quorum = { agree = 4, of = 3 } }\nextra_load = 2.0",
+            ["redundancy.quorum.agree", "1 to"],
+        ),
         ("extra_load = 1.5", ["extra_load", "0 to 1"]),
         ("caller_share = 0.0", ["caller_share", "above 0"]),
         (

@@ -54,6 +54,15 @@ impl Attempt {
         self.end(outcome)
     }
 
+    /// Gives it up, for another attempt of the same call was answered first. If it is older than healthy calls are it counts as late,
+    /// and else it says nothing. Reads the clock, and gives back the time it read.
+    pub fn overtaken(mut self) -> Nanos {
+        self.finished = true;
+        let now = self.lane.clock().now();
+        self.lane.overtaken(self.permit, now);
+        now
+    }
+
     fn end(&self, outcome: Outcome) -> Nanos {
         let now = self.lane.clock().now();
         self.lane.record(self.permit, now, outcome);

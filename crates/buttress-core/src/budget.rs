@@ -1,12 +1,15 @@
 //! One account that pays for every extra send.
 
 use crate::{
-    Ratio,
+    MAX_ATTEMPTS, Ratio,
     sync::{AtomicU64, Ordering},
 };
 
 /// Extra sends that may be made before any request has paid for one, and the most that can be saved up.
 pub const RESERVE: u64 = 10;
+
+/// Extra sends per request, at most: with as many attempts as a call may have.
+pub(crate) const MOST: f64 = MAX_ATTEMPTS as f64 - 1.0;
 
 /// Parts of one send, so that deposits can be shares of one.
 const SEND: u64 = 1 << 32;
@@ -35,11 +38,11 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A full account that grows by `extra_load` per request. A ratio outside `0..=1` counts as its nearest bound.
+    /// A full account that grows by `extra_load` per request. A ratio outside `0..=9` counts as its nearest bound.
     #[must_use]
     pub fn new(extra_load: Ratio) -> Self {
-        // `as` saturates and takes NaN as zero; the product is at most 2^32.
-        let per_request = (extra_load.as_f64().clamp(0.0, 1.0) * SEND as f64) as u64;
+        // `as` saturates and takes NaN as zero; the product is less than 2^36.
+        let per_request = (extra_load.as_f64().clamp(0.0, MOST) * SEND as f64) as u64;
         Self {
             saved: AtomicU64::new(RESERVE * SEND),
             per_request,

@@ -94,7 +94,9 @@ pub use probe::{Edge, ProbePolicy, Rota};
 pub use protocol::{Protocol, Resend};
 pub use reconnect::ReconnectPolicy;
 pub use redact::Redact;
-pub use redundancy::{Ended, MAX_ATTEMPTS, Progress, Redundancy, Step};
+pub use redundancy::{
+    Ended, HedgeAfter, HedgePolicy, MAX_ATTEMPTS, Progress, QuorumPolicy, Redundancy, Step,
+};
 pub use refusal::Refusal;
 pub use registry::{Registry, Snapshot};
 pub use stats::{Causes, Counts, Decided, Decisions, Episode, Recovery, Reliability, Trend};

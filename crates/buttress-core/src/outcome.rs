@@ -45,6 +45,8 @@ pub enum Cause {
     Protocol,
     /// The service panicked in our own process.
     Panic,
+    /// It said something else than enough of the others agreed on.
+    Dissent,
 }
 
 /// On which side of the wire a failure was seen.
@@ -111,7 +113,7 @@ impl Outcome {
 
 impl Cause {
     /// Every cause, in the order of counters and columns.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Error,
         Self::Timeout,
         Self::RemoteTimeout,
@@ -119,6 +121,7 @@ impl Cause {
         Self::Reset,
         Self::Protocol,
         Self::Panic,
+        Self::Dissent,
     ];
 
     /// One word for people and labels.
@@ -132,6 +135,7 @@ impl Cause {
             Self::Reset => "reset",
             Self::Protocol => "protocol",
             Self::Panic => "panic",
+            Self::Dissent => "dissent",
         }
     }
 
@@ -139,7 +143,7 @@ impl Cause {
     #[must_use]
     pub const fn origin(self) -> Origin {
         match self {
-            Self::Error | Self::RemoteTimeout | Self::Protocol => Origin::Remote,
+            Self::Error | Self::RemoteTimeout | Self::Protocol | Self::Dissent => Origin::Remote,
             Self::Timeout | Self::Connect | Self::Reset | Self::Panic => Origin::Local,
         }
     }

@@ -14,6 +14,12 @@ pub trait Protocol<Res, Err>: Clone {
     /// How did it go?
     fn classify(&self, result: Result<&Res, &Err>) -> Outcome;
 
+    /// Do two good answers agree? Asked of a [quorum](crate::Redundancy::quorum). By default they do: then it counts how many have
+    /// done what they were asked to.
+    fn agree(&self, _one: &Res, _other: &Res) -> bool {
+        true
+    }
+
     /// Passes a response on. Whoever knows when the answer is over finishes `attempt` with `outcome`, or a worse one.
     ///
     /// `attempt` is absent when it has already been finished: a failure that nothing could better.

@@ -34,6 +34,13 @@ pub enum Refusal {
         /// Until the next attempt to make one.
         retry_after: Duration,
     },
+    /// Too few of the endpoints that answered agree.
+    Quorum {
+        /// So many agree, at most.
+        agreed: u32,
+        /// So many would have to.
+        needed: u32,
+    },
     /// One attempt took longer than its timeout, and there was no other to make.
     Timeout {
         /// The attempt timeout.
@@ -53,7 +60,10 @@ impl Refusal {
         match self {
             Self::Open { retry_after } | Self::Disconnected { retry_after } => Some(*retry_after),
             Self::NoEndpoint { retry_after, .. } | Self::Panic { retry_after, .. } => *retry_after,
-            Self::Withdrawn | Self::Timeout { .. } | Self::Deadline { .. } => None,
+            Self::Withdrawn
+            | Self::Quorum { .. }
+            | Self::Timeout { .. }
+            | Self::Deadline { .. } => None,
         }
     }
 }
@@ -68,6 +78,12 @@ impl fmt::Display for Refusal {
                 write!(f, "not connected, next attempt in {retry_after:.1?}")
             }
             Self::Withdrawn => f.write_str("taken out by hand"),
+            Self::Quorum { agreed, needed } => {
+                write!(
+                    f,
+                    "only {agreed} of the endpoints agree, and {needed} have to"
+                )
+            }
             Self::NoEndpoint { known: 0, .. } => f.write_str("no endpoint is known"),
             Self::NoEndpoint {
                 known,

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use buttress_core::{
-    BreakerPolicy, Call, EjectionPolicy, EnforcePolicy, Explanation, HealthPolicy, Nanos, Parts,
-    PeersPolicy, PolicyError, ProbePolicy, Ratio, Redundancy, Rules, Traffic, print_duration,
+    BreakerPolicy, Call, EjectionPolicy, EnforcePolicy, Explanation, HealthPolicy, HedgePolicy,
+    MAX_ATTEMPTS, Nanos, Parts, PeersPolicy, PolicyError, ProbePolicy, Ratio, Redundancy, Rules,
+    Traffic, print_duration,
 };
 
 use crate::{ambient::Around, terms::Terms};
@@ -17,9 +18,9 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// | field | default | meaning |
 /// |---|---|---|
 /// | `deadline` | none | the whole call, every attempt included |
-/// | `attempt_timeout` | `deadline` / attempts | one attempt; an endpoint that takes longer has failed |
+/// | `attempt_timeout` | `deadline` / attempts in turn | one attempt; an endpoint that takes longer has failed |
 /// | `tell_deadline` | yes | whether the endpoint is told how long is waited for it ([how](crate::docs::deadlines)) |
-/// | `redundancy` | none | whether to ask again, and how often |
+/// | `redundancy` | none | whether to ask again, or several at once, and how many |
 /// | `tolerable` | 1 % | failed calls that are no reason to act |
 /// | `false_alarm_every` | 30 days | how seldom a healthy destination may be taken for ill, all its endpoints together |
 /// | `extra_load` | 10 % | extra sends allowed, of all requests, plus a reserve of 10 |
@@ -232,7 +233,7 @@ impl Policy {
         if let (Some(deadline), Some(attempt)) = (self.deadline, self.attempt())
             && attempt < Duration::from_millis(1)
         {
-            let attempts = self.redundancy.attempts();
+            let attempts = self.redundancy.in_turn();
             let needs = format!("at least 1ms for each of {attempts} attempts");
             return Err(PolicyError::new(
                 "deadline",
@@ -241,8 +242,40 @@ impl Policy {
             ));
         }
         self.probe.check()?;
-        self.extra_load.check("extra_load")?;
+        self.check_extra_load()?;
         self.rules(Parts::default()).check()
+    }
+
+    /// Copies that are sent with every call are to be paid for.
+    fn check_extra_load(&self) -> Result<(), PolicyError> {
+        let always = self.redundancy.always_extra();
+        if always == 0 {
+            return self.extra_load.check("extra_load");
+        }
+        let most = f64::from(MAX_ATTEMPTS - 1);
+        if (f64::from(always)..=most).contains(&self.extra_load.as_f64()) {
+            return Ok(());
+        }
+        let needs = format!(
+            "{always} to {most}: redundancy = {} sends each call {} times",
+            self.redundancy,
+            always + 1
+        );
+        Err(PolicyError::new(
+            "extra_load",
+            self.extra_load.as_f64(),
+            needs,
+        ))
+    }
+
+    /// The share of calls that may be hedged: two thirds of the extra load, which leaves some for calls that fail.
+    fn hedged(&self) -> Option<Ratio> {
+        match self.redundancy {
+            Redundancy::Hedge(HedgePolicy { after: None, .. }) => {
+                Some(Ratio::new(self.extra_load.as_f64() * 2.0 / 3.0))
+            }
+            _ => None,
+        }
     }
 
     /// What this policy means under `traffic`, in numbers and in a sentence.
@@ -270,6 +303,7 @@ impl Policy {
             ejection: self.ejection,
             enforce: self.enforce,
             timeout: self.attempt(),
+            hedged: self.hedged(),
             breaker: self.breaker,
             parts,
         }
@@ -301,7 +335,7 @@ impl Policy {
     fn attempt(&self) -> Option<Duration> {
         let share = self
             .deadline
-            .map(|span| span / self.redundancy.attempts().max(1));
+            .map(|span| span / self.redundancy.in_turn().max(1));
         self.attempt_timeout.or(share)
     }
 }

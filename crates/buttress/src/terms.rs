@@ -91,6 +91,10 @@ pub(crate) enum End {
 }
 
 impl Until {
+    pub(crate) const fn at(self) -> Nanos {
+        self.at
+    }
+
     /// Has the time come? The task is woken when it does.
     pub(crate) fn poll(self, timer: Pin<&mut Timer>, cx: &mut Context<'_>) -> Poll<()> {
         if self.at == Nanos::MAX {

@@ -5,8 +5,8 @@ use std::{cell::RefCell, collections::HashMap, fmt::Debug, future::poll_fn, time
 
 use buttress::{
     Buttress, CLOCK, Cause, Endpoint, FallbackLayer, GuardLayer, Handle, Idempotent, Key, Nanos,
-    Outcome, Plain, Policy, Redundancy, RetryLayer, Snapshot, State, StatsLayer, Vitals, fixed,
-    instead,
+    Outcome, Plain, Policy, Ratio, Redundancy, RetryLayer, Snapshot, State, StatsLayer, Vitals,
+    fixed, instead,
 };
 use buttress_test::{Answer, Readiness, Script, Scripted, cancel_everywhere};
 use tower::{BoxError, Layer as _, Service, service_fn};
@@ -19,6 +19,23 @@ fn timed() -> Policy {
 
 fn again() -> Policy {
     timed().redundancy(Redundancy::failover(3))
+}
+
+/// One attempt after another, or beside another.
+fn ways() -> impl Iterator<Item = Policy> {
+    let beside = [
+        Redundancy::hedge_after(3, 10 * MS),
+        Redundancy::race(3),
+        Redundancy::quorum(2, 3),
+    ];
+    let beside = beside.map(|way| {
+        let policy = timed().redundancy(way);
+        match way.always_extra() {
+            0 => policy,
+            always => policy.extra_load(Ratio::new(f64::from(always))),
+        }
+    });
+    [again()].into_iter().chain(beside)
 }
 
 fn readinesses() -> [Readiness; 4] {
@@ -135,9 +152,9 @@ async fn stacked_guards_hold_nothing_after_a_drop_at_any_poll() {
 async fn dispatch_holds_nothing_after_a_drop_at_any_poll() {
     let mut most = 0;
     for (ready, answer) in all() {
-        for seed in 0..8 {
+        for (way, seed) in ways().flat_map(|way| (0..4).map(move |seed| (way, seed))) {
             let stage = || {
-                let root = Buttress::new().policy("set", again());
+                let root = Buttress::new().policy("set", way);
                 let services = HashMap::from([
                     ("a", always(&ready, &answer)),
                     ("b", always(&Readiness::Ready, &Answer::Err("bad".into()))),
@@ -149,7 +166,7 @@ async fn dispatch_holds_nothing_after_a_drop_at_any_poll() {
                 let service = root.dispatch("set", Idempotent(Plain), sets, connect);
                 (service.unwrap(), Scene::of_root(root, scripts))
             };
-            most = most.max(leaves_nothing((&ready, &answer), seed, stage).await);
+            most = most.max(leaves_nothing((&ready, &answer, way), seed, stage).await);
         }
     }
     assert!(most >= 6, "{most} polls are no journey");

@@ -68,13 +68,15 @@ async fn stacked_guards_keep_them() {
         .await;
 }
 
-/// Under each policy: sent once, sent again, and each of them without timers.
+/// Under each policy: sent once, sent again, and each of them without timers. Copies beside each other would take answers that the
+/// laws have in store for others.
 fn roots() -> impl Iterator<Item = Buttress> {
     [
         Policy::new(),
         Policy::new().redundancy(Redundancy::failover(3)),
         timed(),
         timed().redundancy(Redundancy::failover(3)),
+        timed().redundancy(Redundancy::hedge(3)),
     ]
     .into_iter()
     .map(|policy| Buttress::new().policy("set", policy))

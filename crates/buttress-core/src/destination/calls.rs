@@ -13,6 +13,9 @@ pub struct CallCounts {
     pub overdue: u64,
     /// Answered by what stands in for the destination. No successes of its own.
     pub degraded: u64,
+    /// Sends beyond the first of a call: after a failure, or beside one under way. All attempts that were started over those without
+    /// these is how much the load is amplified.
+    pub extra: u64,
 }
 
 /// The calls under one policy of a root. Clones share the counts.
@@ -24,6 +27,7 @@ struct Counters {
     expired: AtomicU64,
     overdue: AtomicU64,
     degraded: AtomicU64,
+    extra: AtomicU64,
 }
 
 impl Default for Calls {
@@ -40,6 +44,7 @@ impl Calls {
             expired: AtomicU64::new(0),
             overdue: AtomicU64::new(0),
             degraded: AtomicU64::new(0),
+            extra: AtomicU64::new(0),
         }))
     }
 
@@ -51,6 +56,7 @@ impl Calls {
             expired: self.0.expired.load(Ordering::Relaxed),
             overdue: self.0.overdue.load(Ordering::Relaxed),
             degraded: self.0.degraded.load(Ordering::Relaxed),
+            extra: self.0.extra.load(Ordering::Relaxed),
         }
     }
 
@@ -62,6 +68,11 @@ impl Calls {
     /// One was given up, for its deadline passed.
     pub fn overdue(&self) {
         self.0.overdue.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One was sent once more.
+    pub fn extra(&self) {
+        self.0.extra.fetch_add(1, Ordering::Relaxed);
     }
 
     /// One was answered by what stands in for the destination.

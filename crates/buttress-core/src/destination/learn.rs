@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    Nanos,
+    HedgeAfter, Nanos, Ratio, Rules,
+    redundancy::single_r,
     stats::{BUCKETS, ceiling},
     sync::Arc,
     vitals::VitalState,
@@ -48,6 +49,9 @@ pub(crate) struct Learn {
     calls: f64,
     failures: f64,
     seconds: f64,
+    /// The share of calls that may be hedged, where their delay is to be learned.
+    hedged: Option<f64>,
+    hedge: Option<HedgeAfter>,
 }
 
 /// What was learned.
@@ -67,6 +71,8 @@ pub(crate) struct Learned {
     pub(crate) failing: Option<f64>,
     /// Calls a second to all together, once it is known.
     pub(crate) rate: Option<f64>,
+    /// After how long a call is to be hedged, where that is to be known and was solved anew.
+    pub(crate) hedge: Option<HedgeAfter>,
 }
 
 /// Calls of one endpoint that ended, so far.
@@ -75,6 +81,8 @@ pub(crate) struct Census {
     pub(crate) calls: u64,
     pub(crate) failures: u64,
     pub(crate) late: u64,
+    /// Calls that were given up for another was answered first, sooner than they were late.
+    pub(crate) overtaken: u64,
 }
 
 impl Census {
@@ -83,6 +91,7 @@ impl Census {
             calls: self.calls.saturating_sub(before.calls),
             failures: self.failures.saturating_sub(before.failures),
             late: self.late.saturating_sub(before.late),
+            overtaken: self.overtaken.saturating_sub(before.overtaken),
         }
     }
 
@@ -90,6 +99,7 @@ impl Census {
         self.calls += more.calls;
         self.failures += more.failures;
         self.late += more.late;
+        self.overtaken += more.overtaken;
     }
 }
 
@@ -98,11 +108,14 @@ struct Weighted {
     calls: f64,
     failures: f64,
     late: f64,
+    overtaken: f64,
 }
 
 impl Learn {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(rules: &Rules) -> Self {
         Self {
+            hedged: rules.hedged.map(Ratio::as_f64),
+            hedge: None,
             next: Nanos::ZERO,
             last: Nanos::ZERO,
             swept: Nanos::ZERO,
@@ -157,7 +170,21 @@ impl Learn {
         if sweep {
             self.swept = now;
         }
-        Some(self.learned(sweep && !first))
+        let mut learned = self.learned(sweep && !first);
+        if sweep || self.hedge.is_none() {
+            learned.hedge = self.solve();
+        }
+        Some(learned)
+    }
+
+    /// Solves the delay of hedges. It moves by no more than a factor of two at a time, for it changes what it is solved from.
+    fn solve(&mut self) -> Option<HedgeAfter> {
+        let mut next = single_r(&self.known, self.census.overtaken, self.hedged?)?;
+        if let Some(before) = self.hedge {
+            next.delay = next.delay.clamp(before.delay / 2, before.delay * 2);
+        }
+        self.hedge = Some(next);
+        self.hedge
     }
 
     /// What was fresh a period ago belongs to the known, for nobody has fallen ill since.
@@ -171,6 +198,7 @@ impl Learn {
         take(&mut self.census.calls, fresh.calls);
         take(&mut self.census.failures, fresh.failures);
         take(&mut self.census.late, fresh.late);
+        take(&mut self.census.overtaken, fresh.overtaken);
     }
 
     fn learned(&self, sweep: bool) -> Learned {
@@ -178,6 +206,7 @@ impl Learn {
             calls,
             failures,
             late,
+            ..
         } = self.census;
         Learned {
             sweep,
@@ -189,6 +218,7 @@ impl Learn {
             failing: (self.seconds >= RATE_KNOWN && self.calls >= 100.0)
                 .then(|| self.failures / self.calls),
             rate: (self.seconds >= RATE_KNOWN).then(|| self.calls / self.seconds),
+            hedge: None,
         }
     }
 

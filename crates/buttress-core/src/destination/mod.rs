@@ -15,7 +15,8 @@ mod vigilance;
 use std::{sync::OnceLock, time::Duration};
 
 use crate::{
-    Endpoint, Event, EventKind, HealthPolicy, Host, Nanos, Registry, Rules, Verdict, Vitals,
+    Endpoint, Event, EventKind, HealthPolicy, HedgeAfter, Host, Nanos, Registry, Rules, Verdict,
+    Vitals,
     health::Bank,
     sync::{Arc, AtomicBool, AtomicU64, Mutex, Weak, lock},
     vitals::VitalState,
@@ -130,7 +131,7 @@ impl Destination {
             panicking: AtomicBool::new(false),
             common_cause: AtomicU64::new(0),
             out: Mutex::default(),
-            learn: Mutex::new(Learn::new()),
+            learn: Mutex::new(Learn::new(rules)),
             learn_at: AtomicU64::new(0),
             vigilance: (rules.health == HealthPolicy::Cusum)
                 .then(|| Mutex::new(Vigilance::new(rules))),
@@ -190,6 +191,12 @@ impl Destination {
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
         Some(self.0.norm.age()).filter(|age| *age < Duration::MAX)
+    }
+
+    /// After how long a call is to be hedged; absent until it is learned, and where nothing is to be hedged.
+    #[must_use]
+    pub fn hedge_after(&self) -> Option<HedgeAfter> {
+        self.0.norm.hedge()
     }
 
     /// Where the fault is that shows in the calls begun since `since`. Absent without calls.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    HealthPolicy, Nanos, Rules,
+    HealthPolicy, HedgeAfter, Nanos, Rules,
     sync::{AtomicU64, Ordering},
 };
 
@@ -45,6 +45,9 @@ pub(crate) struct Norm {
     median: AtomicU64,
     /// Until when our own timer goes on with nothing under way.
     stay: AtomicU64,
+    /// After how long a call is hedged, in nanoseconds; zero until it is known. And how often, as the bits of a double.
+    hedge_after: AtomicU64,
+    hedge_chance: AtomicU64,
     /// The share of calls that fail while all is well, as the bits of a double.
     base: AtomicU64,
 }
@@ -64,6 +67,8 @@ impl Norm {
             listens: matches!(rules.health, HealthPolicy::Phi(_)),
             median: AtomicU64::new(0),
             stay: AtomicU64::new(0),
+            hedge_after: AtomicU64::new(0),
+            hedge_chance: AtomicU64::new(0),
             base: AtomicU64::new(f64::NAN.to_bits()),
         }
     }
@@ -108,6 +113,24 @@ impl Norm {
                 known.store(borne, Ordering::Relaxed);
             }
         }
+    }
+
+    /// After how long a call is hedged, once it is known.
+    pub(crate) fn hedge(&self) -> Option<HedgeAfter> {
+        match self.hedge_after.load(Ordering::Relaxed) {
+            0 => None,
+            delay => Some(HedgeAfter {
+                delay: Duration::from_nanos(delay),
+                chance: f64::from_bits(self.hedge_chance.load(Ordering::Relaxed)),
+            }),
+        }
+    }
+
+    pub(crate) fn set_hedge(&self, hedge: HedgeAfter) {
+        self.hedge_chance
+            .store(hedge.chance.to_bits(), Ordering::Relaxed);
+        self.hedge_after
+            .store(nanos(hedge.delay), Ordering::Relaxed);
     }
 
     /// The share of calls that fail while all is well, once it is known.

@@ -41,6 +41,9 @@ impl Shared {
         if let Some(median) = learned.median {
             self.norm.set_median(median);
         }
+        if let Some(hedge) = learned.hedge {
+            self.norm.set_hedge(hedge);
+        }
         if let Some(failing) = learned.failing {
             self.suggest(failing, now);
         }

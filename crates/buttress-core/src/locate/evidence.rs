@@ -40,7 +40,7 @@ pub enum FaultKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Evidence {
     /// Failures by cause, in the order of [`Cause::ALL`].
-    pub(crate) causes: [u64; 7],
+    pub(crate) causes: [u64; 8],
     /// Calls given up, or grown too old.
     pub(crate) late: u64,
     /// Answers that it has too much to do.
@@ -55,7 +55,7 @@ pub(crate) struct Evidence {
     pub(crate) released: Option<Duration>,
 }
 
-const _: () = assert!(Cause::ALL.len() == 7);
+const _: () = assert!(Cause::ALL.len() == 8);
 
 /// From this factor on answers count as slow: below it lie the ordinary swings of a day.
 const SLOW: f64 = 2.0;
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn no_count_makes_it_panic() {
         let full = Evidence {
-            causes: [u64::MAX; 7],
+            causes: [u64::MAX; 8],
             late: u64::MAX,
             overloads: u64::MAX,
             ..Evidence::default()

@@ -15,7 +15,7 @@ pub use counts::{Causes, Counts};
 pub use decisions::{Decided, Decisions};
 pub use episode::{Episode, Recovery};
 pub(crate) use flights::{Flights, Note};
-pub(crate) use latency::{BUCKETS, Latency, ceiling};
+pub(crate) use latency::{BUCKETS, Latency, bucket, ceiling};
 pub(crate) use ledger::{Ledger, Named};
 pub(crate) use recorder::Recorder;
 pub use reliability::Reliability;

@@ -42,6 +42,7 @@ impl State {
             calls: good + failures,
             failures,
             late: self.late.load(Ordering::Relaxed),
+            overtaken: self.overtaken.load(Ordering::Relaxed),
         };
         let mut asked = lock(&self.asked);
         let more = census.since(std::mem::replace(&mut asked.census, census));

@@ -22,6 +22,8 @@ pub struct Rules {
     /// The largest part of the evidence against an endpoint that may come from one caller, where callers are labelled;
     /// none by default. With it, nobody alone can trip a breaker for all others.
     pub caller_share: Option<Ratio>,
+    /// The share of calls that may be hedged, where the delay is to be learned; none by default.
+    pub hedged: Option<Ratio>,
     /// What is done about it.
     pub breaker: BreakerPolicy,
     /// How the endpoints of a set are compared.
@@ -42,6 +44,7 @@ impl Default for Rules {
             false_alarm_every: Duration::from_secs(30 * 24 * 60 * 60),
             timeout: None,
             caller_share: None,
+            hedged: None,
             breaker: BreakerPolicy::new(),
             peers: PeersPolicy::Binomial,
             ejection: EjectionPolicy::new(),

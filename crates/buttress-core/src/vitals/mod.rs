@@ -264,6 +264,11 @@ impl Lane {
         self.state.label(permit, labels);
     }
 
+    pub(crate) fn overtaken(&self, permit: Permit, now: Nanos) {
+        let outcome = self.state.overtaken(permit.started, now);
+        self.record(permit, now, outcome);
+    }
+
     pub(crate) fn clock(&self) -> Clock {
         self.state.destination.host.clock
     }

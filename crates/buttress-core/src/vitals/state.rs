@@ -48,6 +48,8 @@ pub(crate) struct State {
     pub(super) out: AtomicBool,
     /// Calls that were evidence for their age.
     pub(super) late: AtomicU64,
+    /// Calls that were given up, for another was answered first, before they were late.
+    pub(super) overtaken: AtomicU64,
     pub(super) asked: Mutex<Asked>,
     pub(super) signs: Mutex<Signs>,
 }
@@ -73,6 +75,7 @@ impl State {
             found: Found::new(),
             out: AtomicBool::new(false),
             late: AtomicU64::new(0),
+            overtaken: AtomicU64::new(0),
             asked: Mutex::default(),
             signs: Mutex::new(signs),
         }
@@ -274,6 +277,18 @@ impl State {
             }
             _ => outcome,
         }
+    }
+
+    /// A call begun at `started` is given up, for another one was answered first. It is late if healthy calls would have been answered
+    /// by now: else what another answers soon enough would hide who never does.
+    pub(super) fn overtaken(&self, started: Nanos, now: Nanos) -> Outcome {
+        let norm = &self.destination.norm;
+        if self.destination.rules.parts.health && norm.waited(started, now) >= norm.age() {
+            return Outcome::Late;
+        }
+        // Relaxed: a counter orders nothing.
+        self.overtaken.fetch_add(1, Ordering::Relaxed);
+        Outcome::Cancelled
     }
 
     /// Was it called on its way back, and is there nobody else? Then an answer is what matters, however slow: what is slower

@@ -1,4 +1,4 @@
-//! One call: attempts at one endpoint after another.
+//! One call: attempts at one endpoint after another, or beside another.
 
 use std::{
     fmt,
@@ -8,31 +8,22 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use buttress_core::{Attempt, Describe, Nanos, Protocol, Resend};
+use buttress_core::{Describe, Nanos, Protocol, Resend};
 use tower_service::Service;
 
-use super::{
-    Plan,
-    members::Members,
-    tries::{Failed, Tries},
-};
-use crate::{
-    CLOCK,
-    host::attend,
-    terms::{End, Until},
-    timer::Timer,
-};
+use super::{Plan, flights::Flights, members::Members, tries::Tries};
+use crate::{CLOCK, timer::Timer};
 
 pin_project_lite::pin_project! {
     /// The future of a [`Dispatch`](super::Dispatch).
     ///
     /// # Cancel safety
     ///
-    /// Dropping it drops the attempt under way, which gives its permit back and counts as cancelled.
+    /// Dropping it drops the attempts under way, which give their permits back and count as cancelled.
     ///
     /// # Panics
     ///
-    /// When it has to wait under a policy with a deadline or an attempt timeout, outside a tokio runtime with time enabled.
+    /// When it has to wait under a policy with a deadline or an attempt timeout, or is to hedge, outside a tokio runtime with time enabled.
     #[must_use = "futures do nothing unless polled"]
     pub struct DispatchFuture<S, P, Req>
     where
@@ -41,33 +32,34 @@ pin_project_lite::pin_project! {
         protocol: P,
         plan: Arc<Plan>,
         members: Arc<Members<S>>,
+        stage: Stage,
         #[pin]
-        stage: Stage<S::Future>,
+        flights: Flights<S::Future>,
         #[pin]
         timer: Timer,
         tries: Tries<S, Req, S::Response, S::Error>,
     }
 }
 
-pin_project_lite::pin_project! {
-    #[project = StageProj]
-    pub(super) enum Stage<F> {
-        /// Looking for an endpoint that takes the call and is ready.
-        Picking,
-        /// Endpoints take the call, and none is ready: they are hot, not sick. No permit is held.
-        Waiting,
-        /// An attempt is under way.
-        Calling { #[pin] future: F, attempt: Option<Attempt>, until: Until },
-        /// The same endpoint is left alone for a while.
-        Pausing { until: Nanos },
-    }
+/// What is to be sent next, beside what is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Not begun: the clock has not been read.
+    Fresh,
+    /// Looking for an endpoint that takes the call and is ready.
+    Picking,
+    /// Endpoints take the call, and none is ready: they are hot, not sick. No permit is held.
+    Waiting,
+    /// Nothing before this time; without one, nothing until something lands.
+    Resting(Option<Nanos>),
+    /// Nothing any more, and nothing is under way that could help.
+    Over,
 }
 
 impl<S, P, Req> DispatchFuture<S, P, Req>
 where
     S: Service<Req>,
 {
-    #[inline]
     pub(super) fn new(
         request: Req,
         protocol: P,
@@ -78,7 +70,8 @@ where
             protocol,
             plan,
             members,
-            stage: Stage::Picking,
+            stage: Stage::Fresh,
+            flights: Flights::none(),
             timer: Timer::default(),
             tries: Tries::none(request),
         }
@@ -94,81 +87,69 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let (protocol, plan, members, tries) =
-            (&*this.protocol, &**this.plan, &**this.members, this.tries);
-        if !tries.begun() && !tries.begin(CLOCK.now(), protocol, plan) {
-            return Poll::Ready(tries.conclude(protocol, plan, members));
-        }
+        let (protocol, plan, members) = (&*this.protocol, &**this.plan, &**this.members);
+        let (tries, stage, mut flights) = (this.tries, this.stage, this.flights);
         loop {
-            let next = match this.stage.as_mut().project() {
-                StageProj::Picking => match tries.pick(members) {
-                    Some((place, mut service)) => match service.poll_ready(cx) {
-                        Poll::Ready(answer) => {
-                            tries.send(place, service, answer, protocol, plan, members)
+            let landed = match flights.as_mut().poll(cx) {
+                Poll::Ready(landed) => landed,
+                Poll::Pending => {
+                    match *stage {
+                        Stage::Fresh => {
+                            *stage = tries.start(CLOCK.now(), protocol, plan);
+                            continue;
                         }
-                        Poll::Pending => Some(tries.wait_for(place, service)),
-                    },
-                    None if tries.is_waiting() => Some(Stage::Waiting),
-                    None => None,
-                },
-                StageProj::Waiting => match tries.poll_waiting(cx) {
-                    Poll::Ready((place, service, answer)) => {
-                        tries.now = CLOCK.now();
-                        tries.send(place, service, answer, protocol, plan, members)
-                    }
-                    Poll::Pending => {
-                        ready!(tries.terms.call().poll(this.timer.as_mut(), cx));
-                        tries.overdue()
-                    }
-                },
-                StageProj::Calling {
-                    future,
-                    attempt,
-                    until,
-                } => {
-                    match until.scope(|| future.poll(cx)) {
-                        Poll::Ready(result) => {
-                            let outcome = protocol.classify(result.as_ref());
-                            let result = match result {
-                                Ok(response) if !outcome.may_improve() => {
-                                    let attempt = attempt.take();
-                                    let answer = protocol.respond(response, outcome, attempt);
-                                    return Poll::Ready(Ok(answer));
-                                }
-                                result => result,
-                            };
-                            tries.finish(attempt.take(), outcome);
-                            let failed = Failed::Answer(result, outcome);
-                            tries.ended(failed, protocol, plan, members)
+                        Stage::Picking => {
+                            let launched =
+                                tries.pick(cx, flights.running(), protocol, plan, members);
+                            *stage = launched.onto(flights.as_mut());
+                            continue;
                         }
-                        Poll::Pending => {
-                            attempt.as_ref().map(attend);
-                            ready!(until.poll(this.timer.as_mut(), cx));
-                            if until.end == End::Call {
-                                // Cut short by the whole call's deadline: no evidence against the endpoint.
-                                tries.overdue()
-                            } else {
-                                let failed = Failed::TimedOut(until.span(tries.now));
-                                tries.finish(attempt.take(), failed.outcome());
-                                tries.ended(failed, protocol, plan, members)
+                        Stage::Waiting => {
+                            let found =
+                                tries.poll_waiting(cx, flights.running(), protocol, plan, members);
+                            if let Poll::Ready(launched) = found {
+                                *stage = launched.onto(flights.as_mut());
+                                continue;
                             }
                         }
+                        Stage::Resting(_) => {}
+                        Stage::Over => {
+                            // Whatever is left is dropped before anybody hears of it.
+                            flights.set(Flights::none());
+                            return Poll::Ready(tries.conclude(protocol, plan, members));
+                        }
                     }
-                }
-                StageProj::Pausing { until } => {
-                    if this.timer.as_mut().poll_until(*until, cx).is_pending() {
-                        return Poll::Pending;
+                    let next = match *stage {
+                        Stage::Resting(Some(at)) => at,
+                        _ => Nanos::MAX,
+                    };
+                    let until = match *stage {
+                        // Whoever waits for nothing but a place, or for a pause to end, is held to the time of the call.
+                        _ if flights.running() == 0 => tries.terms.call(),
+                        _ => flights.until().unwrap_or(tries.terms.call()),
+                    };
+                    if next < until.at() {
+                        ready!(this.timer.as_mut().poll_until(next, cx));
+                        tries.now = CLOCK.now().max(next);
+                        *stage = tries.due(flights.running(), plan, members);
+                        continue;
                     }
-                    tries.now = CLOCK.now();
-                    plan.budget.charge().then_some(Stage::Picking)
+                    ready!(until.poll(this.timer.as_mut(), cx));
+                    match flights.as_mut().expire() {
+                        Some(landed) => landed,
+                        None => {
+                            *stage = tries.overdue();
+                            continue;
+                        }
+                    }
                 }
             };
-            // What has failed is dropped before anything else is sent, and before anybody hears of it.
-            if let Some(stage) = next {
-                this.stage.set(stage);
-            } else {
-                this.stage.set(Stage::Picking);
-                return Poll::Ready(tries.conclude(protocol, plan, members));
+            match tries.landed(landed, flights.running(), protocol, plan, members) {
+                Ok(answer) => {
+                    flights.overtake();
+                    return Poll::Ready(answer);
+                }
+                Err(next) => *stage = next,
             }
         }
     }
@@ -181,6 +162,7 @@ where
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DispatchFuture")
             .field("launched", &self.tries.launched)
+            .field("stage", &self.stage)
             .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 //! Many endpoints: whom to ask, and what if that fails.
 
+mod flights;
 mod future;
 mod layer;
 mod members;

@@ -87,6 +87,7 @@ const fn word(cause: Cause, count: u64) -> &'static str {
         Cause::Reset => plural(count, "reset", "resets"),
         Cause::Protocol => plural(count, "protocol error", "protocol errors"),
         Cause::Panic => plural(count, "panic", "panics"),
+        Cause::Dissent => plural(count, "dissenting answer", "dissenting answers"),
     }
 }
 

@@ -1,32 +1,145 @@
-//! What follows when an attempt has failed.
+//! What follows when an attempt was sent, and when it has landed.
 
-use buttress_core::{Ended, Nanos, Panic, Progress, Protocol, Refusal, Resend, Step};
+use buttress_core::{Attempt, Ended, Nanos, Panic, Progress, Protocol, Refusal, Resend, Step};
 use tower_service::Service;
 
 use super::{Failed, Tries};
 use crate::{
-    dispatch::{Plan, future::Stage, members::Members},
-    terms::overdue,
+    dispatch::{Plan, flights::Landed, future::Stage, members::Members},
+    terms::{End, overdue},
 };
 
 impl<S, Req, Res, Err> Tries<S, Req, Res, Err>
 where
     S: Service<Req, Response = Res, Error = Err> + Clone,
 {
-    /// An attempt failed: where to from here? Nowhere, if `None`.
-    pub(in crate::dispatch) fn ended<P>(
+    /// An attempt has landed: the answer of the call, or what follows.
+    pub(in crate::dispatch) fn landed<P>(
         &mut self,
-        failed: Failed<Res, Err>,
+        landed: Landed<Result<Res, Err>>,
+        running: u32,
         protocol: &P,
         plan: &Plan,
         members: &Members<S>,
-    ) -> Option<Stage<S::Future>>
+    ) -> Result<Result<P::Response, P::Error>, Stage>
+    where
+        P: Protocol<Res, Err> + Resend<Req>,
+    {
+        let Landed {
+            answer,
+            attempt,
+            until,
+        } = landed;
+        let Some(result) = answer else {
+            if until.end == End::Call {
+                // Cut short by the whole call's deadline: no evidence against the endpoint.
+                return Err(self.overdue());
+            }
+            let started = attempt.as_ref().map_or(self.sent, Attempt::started);
+            let failed = Failed::TimedOut(until.span(started));
+            self.finish(attempt, failed.outcome());
+            return Err(self.ended(failed, running, protocol, plan, members));
+        };
+        let outcome = protocol.classify(result.as_ref());
+        if outcome.may_improve() {
+            self.finish(attempt, outcome);
+            let failed = Failed::Answer(result, outcome);
+            return Err(self.ended(failed, running, protocol, plan, members));
+        }
+        match result {
+            Ok(response) => {
+                let Some(needed) = self.redundancy.agreement() else {
+                    return Ok(Ok(protocol.respond(response, outcome, attempt)));
+                };
+                self.answers.add(response, outcome, attempt, protocol);
+                match self.answers.agreed(needed, protocol) {
+                    Some(answer) => Ok(Ok(answer)),
+                    None => Err(self.beside(running, protocol, plan, members)),
+                }
+            }
+            Err(error) => {
+                self.finish(attempt, outcome);
+                Ok(Err(protocol.fail(error)))
+            }
+        }
+    }
+
+    /// Something was sent, or is not enough: what is to be sent beside what is under way?
+    pub(super) fn beside<P>(
+        &mut self,
+        running: u32,
+        protocol: &P,
+        plan: &Plan,
+        members: &Members<S>,
+    ) -> Stage
+    where
+        P: Resend<Req>,
+    {
+        if self.redundancy.waits() {
+            return Stage::Resting(None);
+        }
+        if self.request.is_none() {
+            self.request = self.spare.take();
+        }
+        let fresh = members.all.len() > self.tried_count;
+        match self.step(None, running, fresh, protocol, plan) {
+            Step::Launch if plan.budget.charge() => Stage::Picking,
+            Step::LaunchAt(at) => Stage::Resting(Some(at)),
+            Step::Stop => Stage::Over,
+            _ if running > 0 => Stage::Resting(None),
+            _ => Stage::Over,
+        }
+    }
+
+    /// The time has come for another attempt.
+    pub(in crate::dispatch) fn due(
+        &mut self,
+        running: u32,
+        plan: &Plan,
+        members: &Members<S>,
+    ) -> Stage {
+        if self.request.is_none() {
+            self.request = self.spare.take();
+        }
+        let rest = if running > 0 {
+            Stage::Resting(None)
+        } else {
+            Stage::Over
+        };
+        // Beside another nothing is paid for before there is somebody to ask.
+        let somebody = running == 0
+            || members
+                .pick(self.now, 0, true, |place| self.over(place))
+                .is_some();
+        if somebody && plan.budget.charge() {
+            Stage::Picking
+        } else {
+            rest
+        }
+    }
+
+    /// An attempt failed: where to from here?
+    pub(super) fn ended<P>(
+        &mut self,
+        failed: Failed<Res, Err>,
+        running: u32,
+        protocol: &P,
+        plan: &Plan,
+        members: &Members<S>,
+    ) -> Stage
     where
         P: Resend<Req>,
     {
         let outcome = failed.outcome();
         self.failed = Some(failed);
-        self.request = self.spare.take();
+        if self.request.is_none() {
+            self.request = self.spare.take();
+        }
+        let rest = if running > 0 {
+            Stage::Resting(None)
+        } else {
+            Stage::Over
+        };
         // Whoever is only hot is waited for when the others are out of reach, but not while one of them is there to ask.
         let fresh = members
             .pick(self.now, 0, true, |place| {
@@ -35,16 +148,51 @@ where
             .is_some();
         // Where nobody at all takes calls, a pause would only delay the bad news.
         if !fresh && members.pick(self.now, 0, true, |_| false).is_none() {
-            return None;
+            return rest;
         }
-        let step = self.redundancy.next(&Progress {
+        let ended = Ended {
+            outcome,
+            at: self.now,
+        };
+        let (stage, paid) = match self.step(Some(ended), running, fresh, protocol, plan) {
+            // What was provably never sent is made good for nothing, once per endpoint.
+            Step::Launch => (Stage::Picking, outcome.unsent() || plan.budget.charge()),
+            // A call dropped in its pause sends nothing: it pays afterwards.
+            Step::LaunchAt(until) => (Stage::Resting(Some(until)), plan.budget.covers()),
+            Step::Wait => (Stage::Resting(None), true),
+            Step::Stop => (Stage::Over, true),
+        };
+        if !paid {
+            return rest;
+        }
+        // Whoever is picked from now on may be one of those waited for.
+        self.waiting.clear();
+        self.passed.clear();
+        if !fresh && running == 0 {
+            self.tried_count = 0;
+        }
+        stage
+    }
+
+    fn step<P>(
+        &self,
+        last: Option<Ended>,
+        running: u32,
+        fresh: bool,
+        protocol: &P,
+        plan: &Plan,
+    ) -> Step
+    where
+        P: Resend<Req>,
+    {
+        self.redundancy.next(&Progress {
             deadline: Some(self.terms.deadline).filter(|at| *at < Nanos::MAX),
             launched: self.launched,
-            running: 0,
-            last: Some(Ended {
-                outcome,
-                at: self.now,
-            }),
+            running,
+            sent: self.sent,
+            hedge: plan.source.destination().hedge_after(),
+            agreed: self.answers.most(),
+            last,
             fresh,
             copy: self.request.is_some(),
             idempotent: self
@@ -52,24 +200,7 @@ where
                 .as_ref()
                 .is_some_and(|request| self.idempotent || protocol.idempotent(request)),
             draw: fastrand::u64(..),
-        });
-        let (stage, paid) = match step {
-            // What was provably never sent is made good for nothing, once per endpoint.
-            Step::Launch => (Stage::Picking, outcome.unsent() || plan.budget.charge()),
-            // A call dropped in its pause sends nothing: it pays afterwards.
-            Step::LaunchAt(until) => (Stage::Pausing { until }, plan.budget.covers()),
-            Step::Wait | Step::Stop => return None,
-        };
-        if !paid {
-            return None;
-        }
-        // Whoever is picked from now on may be one of those waited for.
-        self.waiting.clear();
-        self.passed.clear();
-        if !fresh {
-            self.tried_count = 0;
-        }
-        Some(stage)
+        })
     }
 
     /// It is over: the last answer stands, or there was never anybody to ask.
@@ -82,6 +213,11 @@ where
     where
         P: Protocol<Res, Err>,
     {
+        let (agreed, needed) = (self.answers.most(), self.redundancy.agreement());
+        self.answers.end();
+        if let (Some(needed), 1..) = (needed, agreed) {
+            return protocol.refuse(Refusal::Quorum { agreed, needed });
+        }
         match self.failed.take() {
             Some(Failed::Answer(Ok(response), outcome)) => {
                 Ok(protocol.respond(response, outcome, None))

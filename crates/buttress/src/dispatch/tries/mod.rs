@@ -1,8 +1,10 @@
 //! What moves freely between the stages of a call: how it was tried so far, and what that leads to.
 
 mod after;
+mod answers;
 
 use std::{
+    pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
@@ -13,8 +15,14 @@ use buttress_core::{
 };
 use tower_service::Service;
 
-use super::{Plan, future::Stage, members::Members};
-use crate::{ambient::Around, terms::Terms};
+use super::{
+    Plan,
+    flights::{Flight, Flights},
+    future::Stage,
+    members::Members,
+};
+use crate::{CLOCK, ambient::Around, terms::Terms};
+use answers::Answers;
 
 /// How many endpoints that are not ready are waited for at once.
 const WAITED_FOR: usize = 4;
@@ -31,6 +39,8 @@ pub(super) struct Tries<S, Req, Res, Err> {
     request: Option<Req>,
     spare: Option<Req>,
     pub(super) launched: u32,
+    /// When the last was.
+    sent: Nanos,
     /// Places of those that were sent to, this round.
     tried: [u32; MAX_ATTEMPTS as usize],
     tried_count: usize,
@@ -39,6 +49,31 @@ pub(super) struct Tries<S, Req, Res, Err> {
     waiting: Vec<(usize, S)>,
     /// What the last attempt left: the answer, if nothing better comes.
     failed: Option<Failed<Res, Err>>,
+    /// Good answers that are not enough yet.
+    answers: Answers<Res>,
+}
+
+/// What was sent, if anything, and what is to be done beside it.
+pub(super) struct Launched<F> {
+    flight: Option<Flight<F>>,
+    stage: Stage,
+}
+
+impl<F> Launched<F> {
+    const fn nothing(stage: Stage) -> Self {
+        Self {
+            flight: None,
+            stage,
+        }
+    }
+
+    /// It is under way with the others.
+    pub(super) fn onto(self, flights: Pin<&mut Flights<F>>) -> Stage {
+        if let Some(flight) = self.flight {
+            flights.launch(flight);
+        }
+        self.stage
+    }
 }
 
 /// How a call failed so far.
@@ -73,22 +108,18 @@ impl<S, Req, Res, Err> Tries<S, Req, Res, Err> {
             request: Some(request),
             spare: None,
             launched: 0,
+            sent: Nanos::ZERO,
             tried: [0; MAX_ATTEMPTS as usize],
             tried_count: 0,
             passed: Vec::new(),
             waiting: Vec::new(),
             failed: None,
+            answers: Answers::none(),
         }
     }
 
-    /// Has the clock been read? It never stands at its origin; if it did, to begin twice would do no harm.
-    pub(super) fn begun(&self) -> bool {
-        self.now != Nanos::ZERO
-    }
-
     /// It begins, unless it is too late already.
-    #[inline]
-    pub(super) fn begin<P>(&mut self, now: Nanos, protocol: &P, plan: &Plan) -> bool
+    pub(super) fn start<P>(&mut self, now: Nanos, protocol: &P, plan: &Plan) -> Stage
     where
         P: Describe<Req>,
     {
@@ -97,19 +128,14 @@ impl<S, Req, Res, Err> Tries<S, Req, Res, Err> {
         self.terms = self.terms.begun(&plan.limits, &call, now);
         self.redundancy = plan.redundancy.tightened(&call);
         self.idempotent = call.idempotent;
-        let late = self.terms.deadline <= now;
-        if late {
-            self.failed = Some(Failed::Overdue);
+        if self.terms.deadline <= now {
+            return self.overdue();
         }
-        !late
-    }
-
-    pub(super) const fn is_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        Stage::Picking
     }
 
     /// This one is hot: it is asked when it is ready, unless another is before.
-    pub(super) fn wait_for<F>(&mut self, place: usize, service: S) -> Stage<F> {
+    fn wait_for(&mut self, place: usize, service: S) -> Stage {
         self.passed.push(place);
         self.waiting.push((place, service));
         if self.waiting.len() == WAITED_FOR {
@@ -120,17 +146,16 @@ impl<S, Req, Res, Err> Tries<S, Req, Res, Err> {
     }
 
     /// An attempt is over.
-    #[inline]
-    pub(super) fn finish(&mut self, attempt: Option<Attempt>, outcome: Outcome) {
+    fn finish(&mut self, attempt: Option<Attempt>, outcome: Outcome) {
         if let Some(attempt) = attempt {
             self.now = attempt.finish(outcome);
         }
     }
 
     /// The time of the whole call is over, whatever it has brought.
-    pub(super) fn overdue<F>(&mut self) -> Option<Stage<F>> {
+    pub(super) fn overdue(&mut self) -> Stage {
         self.failed = Some(Failed::Overdue);
-        None
+        Stage::Over
     }
 
     /// Has this one been tried, or passed over?
@@ -154,20 +179,50 @@ impl<S, Req, Res, Err> Tries<S, Req, Res, Err>
 where
     S: Service<Req, Response = Res, Error = Err> + Clone,
 {
-    #[inline]
-    pub(super) fn pick(&self, members: &Members<S>) -> Option<(usize, S)> {
+    /// Looks for an endpoint, and sends the request if it is ready.
+    pub(super) fn pick<P>(
+        &mut self,
+        cx: &mut Context<'_>,
+        running: u32,
+        protocol: &P,
+        plan: &Plan,
+        members: &Members<S>,
+    ) -> Launched<S::Future>
+    where
+        P: Protocol<Res, Err> + Resend<Req> + Describe<Req>,
+    {
         let can_fail = self.redundancy.attempts() > self.launched + 1;
         let place = members.pick(self.now, fastrand::u64(..), can_fail, |place| {
             self.over(place)
-        })?;
-        Some((place, members.all[place].service.clone()))
+        });
+        let Some(place) = place else {
+            return Launched::nothing(match running {
+                _ if !self.waiting.is_empty() => Stage::Waiting,
+                0 => Stage::Over,
+                _ => Stage::Resting(None),
+            });
+        };
+        let mut service = members.all[place].service.clone();
+        match service.poll_ready(cx) {
+            Poll::Ready(ready) => {
+                self.send(place, service, ready, running, protocol, plan, members)
+            }
+            Poll::Pending => Launched::nothing(self.wait_for(place, service)),
+        }
     }
 
-    /// The first of those waited for that is ready, or cannot become so.
-    pub(super) fn poll_waiting(
+    /// Sends the request to the first of those waited for that is ready.
+    pub(super) fn poll_waiting<P>(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<(usize, S, Result<(), Err>)> {
+        running: u32,
+        protocol: &P,
+        plan: &Plan,
+        members: &Members<S>,
+    ) -> Poll<Launched<S::Future>>
+    where
+        P: Protocol<Res, Err> + Resend<Req> + Describe<Req>,
+    {
         let first = self.waiting.iter_mut().enumerate();
         let answer = first
             .filter_map(|(index, (_, service))| match service.poll_ready(cx) {
@@ -175,63 +230,71 @@ where
                 Poll::Pending => None,
             })
             .next();
-        let Some((index, answer)) = answer else {
+        let Some((index, ready)) = answer else {
             return Poll::Pending;
         };
         let (place, service) = self.waiting.swap_remove(index);
-        if answer.is_ok() {
+        if ready.is_ok() {
             self.waiting.clear();
             self.passed.clear();
         }
-        Poll::Ready((place, service, answer))
+        self.now = CLOCK.now();
+        Poll::Ready(self.send(place, service, ready, running, protocol, plan, members))
     }
 
     /// Sends the request to whoever is `ready` for it; where nobody is, another is asked.
-    pub(super) fn send<P>(
+    #[expect(clippy::too_many_arguments, reason = "where, how, and by which rules")]
+    fn send<P>(
         &mut self,
         place: usize,
         service: S,
         ready: Result<(), Err>,
+        running: u32,
         protocol: &P,
         plan: &Plan,
         members: &Members<S>,
-    ) -> Option<Stage<S::Future>>
+    ) -> Launched<S::Future>
     where
         P: Protocol<Res, Err> + Resend<Req> + Describe<Req>,
     {
         match ready {
-            Ok(()) if self.terms.deadline <= self.now => self.overdue(),
-            Ok(()) => Some(self.attempt(place, service, protocol, plan, members)),
+            Ok(()) if self.terms.deadline <= self.now => Launched::nothing(self.overdue()),
+            Ok(()) => self.begin(place, service, running, protocol, plan, members),
             Err(error) => {
                 let outcome = self.unready(place, &error, protocol, members);
                 let failed = Failed::Answer(Err(error), outcome);
-                self.ended(failed, protocol, plan, members)
+                Launched::nothing(self.ended(failed, running, protocol, plan, members))
             }
         }
     }
 
     /// Sends the request, unless the endpoint's breaker refuses it after all.
-    fn attempt<P>(
+    fn begin<P>(
         &mut self,
         place: usize,
         mut service: S,
+        running: u32,
         protocol: &P,
         plan: &Plan,
         members: &Members<S>,
-    ) -> Stage<S::Future>
+    ) -> Launched<S::Future>
     where
         P: Resend<Req> + Describe<Req>,
     {
         let Ok(attempt) = members.all[place].vitals.admit_at(self.now) else {
             self.passed.push(place);
-            return Stage::Picking;
+            return Launched::nothing(Stage::Picking);
         };
         let Some(mut request) = self.request.take() else {
-            return Stage::Picking;
+            return Launched::nothing(Stage::Resting(None));
         };
         // A place kept in another's queue would be given a permit there, and hold it unused.
         self.waiting.clear();
+        if self.launched > 0 {
+            plan.source.destination().calls().extra();
+        }
         self.launched += 1;
+        self.sent = self.now;
         if self.launched < self.redundancy.attempts() {
             self.spare = protocol.copy(&mut request);
         }
@@ -241,10 +304,10 @@ where
         if let Some(left) = until.left(self.now).filter(|_| plan.limits.tell) {
             protocol.stamp(&mut request, &Stamp::new().left(left));
         }
-        Stage::Calling {
-            future: until.scope(|| service.call(request)),
-            attempt: Some(attempt),
-            until,
+        let future = until.scope(|| service.call(request));
+        Launched {
+            flight: Some(Flight::new(future, attempt, until)),
+            stage: self.beside(running + 1, protocol, plan, members),
         }
     }
 

@@ -1,0 +1,157 @@
+//! Attempts under way.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use buttress_core::Attempt;
+
+use crate::{host::attend, terms::Until};
+
+pin_project_lite::pin_project! {
+    /// One attempt under way.
+    #[derive(Debug)]
+    pub(super) struct Flight<F> {
+        #[pin]
+        future: F,
+        attempt: Option<Attempt>,
+        until: Until,
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// All attempts of one call that are under way: one in place, so that attempts in turn cost no memory; those beside it boxed.
+    #[derive(Debug)]
+    pub(super) struct Flights<F> {
+        #[pin]
+        first: Option<Flight<F>>,
+        beside: Vec<Pin<Box<Flight<F>>>>,
+    }
+}
+
+/// What has come of an attempt. Its future is gone.
+pub(super) struct Landed<T> {
+    /// The answer; without one, its time was over.
+    pub(super) answer: Option<T>,
+    pub(super) attempt: Option<Attempt>,
+    pub(super) until: Until,
+}
+
+impl<F> Flight<F> {
+    pub(super) const fn new(future: F, attempt: Attempt, until: Until) -> Self {
+        Self {
+            future,
+            attempt: Some(attempt),
+            until,
+        }
+    }
+
+    fn land<T>(self: Pin<&mut Self>, answer: Option<T>) -> Landed<T> {
+        let this = self.project();
+        Landed {
+            answer,
+            attempt: this.attempt.take(),
+            until: *this.until,
+        }
+    }
+
+    fn overtaken(self: Pin<&mut Self>) {
+        if let Some(attempt) = self.project().attempt.take() {
+            attempt.overtaken();
+        }
+    }
+}
+
+impl<F: Future> Flight<F> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Landed<F::Output>> {
+        let this = self.as_mut().project();
+        match this.until.scope(|| this.future.poll(cx)) {
+            Poll::Ready(answer) => Poll::Ready(self.land(Some(answer))),
+            Poll::Pending => {
+                this.attempt.as_ref().map(attend);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<F> Flights<F> {
+    pub(super) const fn none() -> Self {
+        Self {
+            first: None,
+            beside: Vec::new(),
+        }
+    }
+
+    pub(super) fn launch(self: Pin<&mut Self>, flight: Flight<F>) {
+        let mut this = self.project();
+        if this.first.is_none() {
+            this.first.set(Some(flight));
+        } else {
+            this.beside.push(Box::pin(flight));
+        }
+    }
+
+    pub(super) fn running(&self) -> u32 {
+        u32::from(self.first.is_some()) + self.beside.len() as u32
+    }
+
+    /// When the first of them is given up.
+    pub(super) fn until(&self) -> Option<Until> {
+        let first = self.first.iter().map(|flight| flight.until);
+        let beside = self.beside.iter().map(|flight| flight.until);
+        first.chain(beside).min_by_key(|until| until.at())
+    }
+
+    /// The time of the first of them is over.
+    pub(super) fn expire<T>(self: Pin<&mut Self>) -> Option<Landed<T>> {
+        let at = self.until()?.at();
+        let mut this = self.project();
+        if let Some(flight) = this.first.as_mut().as_pin_mut()
+            && flight.until.at() == at
+        {
+            let landed = flight.land(None);
+            this.first.set(None);
+            return Some(landed);
+        }
+        let beside = this.beside.iter();
+        let index = beside
+            .map(|flight| flight.until.at())
+            .position(|one| one == at)?;
+        Some(this.beside.swap_remove(index).as_mut().land(None))
+    }
+
+    /// Drops all that are left, for one was answered.
+    pub(super) fn overtake(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        if let Some(flight) = this.first.as_mut().as_pin_mut() {
+            flight.overtaken();
+        }
+        this.first.set(None);
+        for mut flight in this.beside.drain(..) {
+            flight.as_mut().overtaken();
+        }
+    }
+}
+
+impl<F: Future> Flights<F> {
+    /// The first of them that was answered.
+    pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Landed<F::Output>> {
+        let mut this = self.project();
+        if let Some(flight) = this.first.as_mut().as_pin_mut()
+            && let Poll::Ready(landed) = flight.poll(cx)
+        {
+            this.first.set(None);
+            return Poll::Ready(landed);
+        }
+        for index in 0..this.beside.len() {
+            if let Poll::Ready(landed) = this.beside[index].as_mut().poll(cx) {
+                this.beside.swap_remove(index);
+                return Poll::Ready(landed);
+            }
+        }
+        Poll::Pending
+    }
+}
