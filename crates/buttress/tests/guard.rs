@@ -209,3 +209,24 @@ async fn parts_made_by_the_root_are_seen_in_its_registry() {
     assert!(buttress.breaker("dv", Plain).is_err());
     drop((health, breaker, stats));
 }
+
+#[test]
+fn an_endpoint_that_always_fails_is_refused_though_our_runtime_runs_only_now_and_then() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let policy = Policy::new().attempt_timeout(Duration::from_secs(1));
+    let layer = GuardLayer::with_policy("db", Plain, &policy).unwrap();
+    let service = layer.layer(service_fn(|_: u32| async {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        Err::<u32, BoxError>("broken".into())
+    }));
+    let refused = (0..20).any(|_| {
+        let error = runtime.block_on(service.clone().oneshot(1)).unwrap_err();
+        // Between two calls nobody runs it: its timers are late, and that is all.
+        std::thread::sleep(Duration::from_millis(300));
+        refusal(&error).is_some()
+    });
+    assert!(refused, "twenty calls failed, one after the other");
+}

@@ -99,7 +99,7 @@ impl Breaker {
             Some(Answer::Well) if self.policy.close_after.is_some() => return Some(self.close()),
             // HalfOpen => Ramping
             Some(Answer::Well) => {
-                let ramp = Ramp::new(self.policy.ramp_of(self.alone), now);
+                let ramp = Ramp::new(self.policy.ramp_of(self.alone), self.tolerable, now);
                 self.enter(Phase::Ramping(ramp));
                 return Some(Change::Ramping);
             }

@@ -67,6 +67,8 @@ pub(crate) struct Breaker {
     enforce: Enforce,
     /// Can nobody else serve?
     alone: bool,
+    /// The share of calls that may fail: on the way back it is no reason to wait.
+    tolerable: f64,
     phase: Phase,
     /// Counts every change of phase; a result of an older one is not believed.
     generation: u32,
@@ -112,6 +114,7 @@ impl Breaker {
             policy,
             enforce,
             alone,
+            tolerable: 0.0,
             phase: Phase::Closed,
             generation: 0,
             wait: Duration::ZERO,
@@ -119,11 +122,18 @@ impl Breaker {
         }
     }
 
+    /// The same, bearing this share of failed calls on the way back.
+    pub(crate) const fn bearing(mut self, tolerable: f64) -> Self {
+        self.tolerable = tolerable;
+        self
+    }
+
     /// It comes to a set that was there before it, and has yet to warm up.
     pub(crate) fn join(&mut self, now: Nanos) {
         if self.policy.close_after.is_none() && self.enforce == Enforce::ON {
             self.enter(Phase::Ramping(Ramp::new(
                 self.policy.ramp_of(self.alone),
+                self.tolerable,
                 now,
             )));
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::policy::RampPolicy;
-use crate::Nanos;
+use crate::{Nanos, math::at_least};
 
 /// How long one degree lasts at least.
 const STEP: Duration = Duration::from_millis(500);
@@ -11,10 +11,16 @@ const STEP: Duration = Duration::from_millis(500);
 /// A degree in which as many calls failed and none went well ends it.
 const CLEARLY_ILL: u32 = 3;
 
+/// Failures this rare at the tolerable rate hold it back. At many calls a second there are some in every degree, however
+/// well it is.
+const TROUBLE: f64 = 0.01;
+
 /// The share of calls that an endpoint gets on its way back, and how they went since it was last changed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Ramp {
     policy: RampPolicy,
+    /// The share of calls that may fail.
+    tolerable: f64,
     share: f64,
     began: Nanos,
     good: u32,
@@ -35,10 +41,11 @@ pub(super) enum Turn {
 }
 
 impl Ramp {
-    pub(super) const fn new(policy: RampPolicy, now: Nanos) -> Self {
+    pub(super) const fn new(policy: RampPolicy, tolerable: f64, now: Nanos) -> Self {
         Self {
             share: policy.from.as_f64(),
             policy,
+            tolerable,
             began: now,
             good: 0,
             bad: 0,
@@ -63,12 +70,23 @@ impl Ramp {
 
     /// It is clearly ill, and must be borne: back to where it began.
     pub(super) const fn stay(&mut self, now: Nanos) {
-        *self = Self::new(self.policy, now);
+        *self = Self::new(self.policy, self.tolerable, now);
     }
 
     /// When the present degree ends at the soonest.
     pub(super) fn ends(&self) -> Nanos {
         self.began.after(STEP)
+    }
+
+    /// Do no more calls fail than may?
+    fn goes_well(&self) -> bool {
+        let (bad, calls) = (
+            u64::from(self.bad),
+            u64::from(self.good) + u64::from(self.bad),
+        );
+        // Of so few calls that none was to fail, one that does is news.
+        let awaited = self.tolerable * calls as f64 >= 1.0;
+        bad == 0 || (awaited && at_least(bad, calls, self.tolerable) >= TROUBLE)
     }
 
     /// Takes one call into account. Clocked by calls that go well, not by time alone: without any, nothing grows.
@@ -84,7 +102,7 @@ impl Ramp {
         if now < self.ends() {
             return Turn::On;
         }
-        self.share = if self.bad == 0 {
+        self.share = if self.goes_well() {
             (self.share * self.policy.factor).min(1.0)
         } else {
             // Cut in proportion to what failed, by half at most, never below where it began.
@@ -114,7 +132,7 @@ mod tests {
             from: Ratio::percent(from),
             factor: 1.25,
         };
-        Ramp::new(policy, Nanos::ZERO)
+        Ramp::new(policy, 0.01, Nanos::ZERO)
     }
 
     #[test]

@@ -49,7 +49,10 @@ pub(crate) enum Ruling {
 impl Shared {
     /// Rules on an alarm of `accused`. An endpoint that is acted on is out until [`back`](Self::back) is called.
     pub(crate) fn rule(&self, accused: &VitalState, alarm: &Alarm, now: Nanos) -> Ruling {
-        if alarm.since < self.norm.resumed() {
+        // A pause that is a good part of the trouble. Short ones come again and again on a busy machine, or where a runtime
+        // runs only now and then, and would excuse whoever fails in between for ever.
+        let trouble = now.since(alarm.since);
+        if alarm.since < self.norm.resumed() && self.norm.slept() >= trouble / 2 {
             return Ruling::Hold(Hold::Ourselves);
         }
         let members = self.members();

@@ -19,6 +19,9 @@ const ASLEEP: u32 = 2;
 /// A pause of so long is one, whatever the age.
 const LONG: Duration = Duration::from_millis(250);
 
+/// A time so far ahead was read from a clock that was set back since.
+const SET_BACK: Duration = Duration::from_secs(1);
+
 /// Not awaited, or not known.
 const NEVER: u64 = u64::MAX;
 
@@ -163,6 +166,10 @@ impl Norm {
 
     /// If our own timer should have fired long ago, then we were asleep until now: tells for how long, once.
     pub(crate) fn notice(&self, now: Nanos) -> Option<Duration> {
+        // Beyond what threads may differ by: the clock was set back, and the pause is of another time.
+        if self.resumed() > now.after(SET_BACK) {
+            self.resumed.store(0, Ordering::Relaxed);
+        }
         let expected = self.expected.load(Ordering::SeqCst);
         let late = now.since(Nanos::new(expected));
         if expected == NEVER || late <= self.asleep_after() {

@@ -324,3 +324,140 @@ fn ten_peers_that_fall_silent_with_us_are_nobodys_fault_and_one_event() {
     );
     assert_eq!(destination.registry().events().since(0).events.len(), 1);
 }
+
+#[test]
+fn a_hang_is_evidence_under_a_rate_rule_too() {
+    let rules = Rules {
+        health: HealthPolicy::Rate(crate::RatePolicy::new()),
+        timeout: Some(Duration::from_millis(TIMEOUT)),
+        ..Rules::default()
+    };
+    let destination = Destination::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
+    let vitals = destination.alone();
+    let mut now = at(0);
+    for round in 0..3 {
+        let began = 1_500 * round;
+        let calls: Vec<Permit> = (0..20)
+            .filter_map(|n| vitals.permit(at(began + n)).ok())
+            .collect();
+        now = tick_until(&destination, now.max(at(began + 20)), at(began + TIMEOUT));
+        for permit in calls {
+            vitals.record(
+                permit,
+                at(began + TIMEOUT + 20),
+                Outcome::Failure(Cause::Timeout),
+            );
+        }
+    }
+    assert_eq!(vitals.state(), State::Open, "sixty calls, sixty timeouts");
+}
+
+#[test]
+fn a_newcomer_that_hangs_is_noticed_at_the_age() {
+    let destination = destination();
+    let vitals = destination.newcomer(Endpoint::itself());
+    let _peer = destination.endpoint(Endpoint::new("10.0.0.2:80").unwrap());
+    assert_eq!(vitals.state(), State::Ramping);
+    let _calls: Vec<Permit> = (0..5).map(|n| begin(&vitals, 100 + 10 * n)).collect();
+    destination.0.norm.claim(at(150));
+    tick_until(&destination, at(150), at(5_000));
+    assert_eq!(vitals.state(), State::Open);
+}
+
+#[test]
+fn a_probing_call_answered_too_late_is_bad_whether_or_not_somebody_looked() {
+    let state = |looked: bool| {
+        let rules = Rules {
+            breaker: crate::BreakerPolicy::new().close_after(1),
+            ..destination().0.rules
+        };
+        let destination = Destination::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
+        let vitals = destination.alone();
+        let _under_way = begin(&vitals, 1);
+        (2..5).for_each(|n| call(&vitals, n, n, Outcome::Failure(Cause::Error)));
+        let due = vitals.due().after(Duration::from_millis(1));
+        let probe = vitals.permit(due).unwrap();
+        assert!(probe.is_probe());
+        let end = due.after(Duration::from_millis(TIMEOUT - 50));
+        if looked {
+            tick_until(&destination, due, end);
+        }
+        vitals.record(probe, end, Outcome::Success);
+        vitals.state()
+    };
+    assert_eq!(state(false), State::Open, "or the test shows nothing");
+    assert_eq!(state(true), State::Open);
+}
+
+#[test]
+fn a_busy_machine_notices_a_hang_all_the_same() {
+    let (destination, vitals) = watched();
+    destination.0.norm.set_age(Duration::from_millis(20));
+    destination.0.norm.claim(at(0));
+    let (mut due, mut calls) = (at(5), Vec::new());
+    for millis in 0..60_000 {
+        if at(millis) >= due.after(Duration::from_millis(30)) {
+            due = destination.tick(at(millis)).unwrap_or(at(millis + 5));
+        }
+        if millis.is_multiple_of(20) {
+            calls.extend(vitals.permit(at(millis)));
+        }
+        if let Some(first) = calls.first()
+            && at(millis).since(first.started()) >= Duration::from_millis(TIMEOUT)
+        {
+            vitals.record(
+                calls.remove(0),
+                at(millis),
+                Outcome::Failure(Cause::Timeout),
+            );
+        }
+        if vitals.state() == State::Open {
+            assert!(millis < 3_000, "{millis}");
+            return;
+        }
+    }
+    unreachable!("never");
+}
+
+#[test]
+fn a_clock_set_forward_an_hour_and_back_blinds_nobody() {
+    let (destination, vitals) = watched();
+    let hour = 3_600_000;
+    let under_way = begin(&vitals, 0);
+    destination.0.norm.claim(at(0));
+    tick_until(&destination, at(0), at(400));
+    let _ = destination.tick(at(hour));
+    vitals.record(under_way, at(900), Outcome::Success);
+    let _ = destination.tick(at(1_000));
+    for n in 0..20 {
+        if let Ok(permit) = vitals.permit(at(1_100 + n)) {
+            vitals.record(permit, at(1_101 + n), Outcome::Failure(Cause::Error));
+        }
+    }
+    assert_eq!(vitals.state(), State::Open);
+}
+
+#[test]
+fn a_busy_machine_is_no_excuse_for_an_endpoint_that_refuses_every_call() {
+    for pace in [1, 5, 10, 20, 50] {
+        let (destination, vitals) = watched();
+        destination.0.norm.set_age(Duration::from_millis(20));
+        destination.0.norm.claim(at(0));
+        // The timer fires thirty milliseconds late each time; calls fail at once.
+        let (mut due, mut tripped) = (at(5), false);
+        for millis in 0..10_000_u64 {
+            if at(millis) >= due.after(Duration::from_millis(30)) {
+                due = destination.tick(at(millis)).unwrap_or(at(millis + 5));
+            }
+            if millis.is_multiple_of(pace) {
+                match vitals.permit(at(millis)) {
+                    Ok(permit) => {
+                        vitals.record(permit, at(millis), Outcome::Failure(Cause::Error));
+                    }
+                    Err(_) => tripped = true,
+                }
+            }
+        }
+        assert!(tripped, "each of 10 s of calls failed, one in {pace} ms");
+    }
+}

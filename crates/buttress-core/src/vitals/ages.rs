@@ -95,8 +95,8 @@ impl State {
                 self.write(shard, started, note, Outcome::Late);
                 self.late.fetch_add(1, Ordering::Relaxed);
                 let word = self.word();
-                let ramping = word.state() == crate::State::Ramping;
-                if ramping || (word.flows() && word.calm()) {
+                // Whatever the rule: a call that was found is not judged again when it ends.
+                if word.flows() || word.state() == crate::State::Ramping {
                     // What it waited for us before our pause ended is not held against it.
                     let started = started.max(self.destination.norm.resumed());
                     let change =

@@ -49,7 +49,7 @@ impl Signs {
     /// Does by hand what `force` says, or no longer. What was known belongs to another time.
     pub(super) fn force(&mut self, force: Option<Force>, now: Nanos) {
         let before = std::mem::replace(&mut self.force, force);
-        if force == Some(Force::MetricsOnly) {
+        if force == Some(Force::MetricsOnly) && self.breaker.flows() {
             return;
         }
         self.reset(now);

@@ -15,6 +15,9 @@ use crate::{
 /// How long a ruling that nothing is to be done stands.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
+/// A pause of so long is no hiccup of a busy machine.
+const LONG_PAUSE: Duration = Duration::from_millis(500);
+
 /// What the others have to say before an endpoint is acted on.
 pub(super) trait Set {
     /// What becomes of an alarm.
@@ -59,7 +62,8 @@ impl Signs {
         Self {
             detector: Detector::new(&rules.health, bank),
             callers: Callers::new(rules.caller_share),
-            breaker: Breaker::new(rules.breaker, rules.enforced(), alone, seed),
+            breaker: Breaker::new(rules.breaker, rules.enforced(), alone, seed)
+                .bearing(rules.tolerable.as_f64()),
             ledger: rules.parts.stats.then(|| Ledger::new(now)),
             settled: 0,
             decisions: Decisions::default(),
@@ -161,6 +165,10 @@ impl Signs {
 
     /// There is enough evidence since `alarm`, though no call has ended.
     pub(super) fn accuse(&mut self, alarm: Alarm, now: Nanos, set: &impl Set) -> Option<EventKind> {
+        // Asked again, its set would spare it twice, and have one place fewer for good.
+        if self.breaker.is_down() {
+            return None;
+        }
         match self.hear(Some(alarm), now, set) {
             Heard::Held(told) => told,
             Heard::Act(alarm) => {
@@ -184,7 +192,11 @@ impl Signs {
         let Some(alarm) = alarm else {
             return Heard::Act(None);
         };
-        if self.held.is_some_and(|(_, until)| now < until) {
+        // Beyond what could have been set: the clock was set back.
+        if self
+            .held
+            .is_some_and(|(_, until)| now < until && until <= now.after(ASK_AGAIN))
+        {
             return Heard::Held(None);
         }
         // By hand nothing is done about it; it is noted down as what would have been done.
@@ -198,7 +210,9 @@ impl Signs {
             self.held = None;
             return Heard::Act(Some(alarm));
         };
-        if why == Hold::Ourselves {
+        // What a long pause brought together is forgotten. After a short one it is kept: if it goes on, it will soon be more
+        // than the pause explains.
+        if why == Hold::Ourselves && now.since(alarm.since) > LONG_PAUSE {
             self.detector.reset();
         }
         let told = self.held.is_none_or(|(before, _)| before != why);

@@ -104,10 +104,11 @@ impl State {
         let (permit, change) = self.update(|signs| signs.permit(now));
         self.tell(now, change);
         match permit {
-            Ok(permit) => Ok(Permit {
-                seat: shard.board(lane, now),
-                ..permit
-            }),
+            Ok(permit) => {
+                let seat = shard.board(lane, now);
+                self.watch(now);
+                Ok(Permit { seat, ..permit })
+            }
             Err(retry_after) => {
                 shard.counters.rejected();
                 Err(Refusal::Open { retry_after })
@@ -232,9 +233,10 @@ impl State {
             self.learn(permit.seat.lane, now.since(permit.started));
         }
         match outcome {
-            Outcome::Success | Outcome::CallerFault if !found => {
+            // A probe found late is judged when it ends, for only then it decides.
+            Outcome::Success | Outcome::CallerFault if !found || permit.probe => {
                 if norm.waited(permit.started, now) >= norm.age() {
-                    self.late.fetch_add(1, Ordering::Relaxed);
+                    self.late.fetch_add(u64::from(!found), Ordering::Relaxed);
                     return Outcome::Late;
                 }
                 outcome

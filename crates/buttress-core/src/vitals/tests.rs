@@ -384,3 +384,74 @@ fn a_reset_forgets_the_outage_and_results_from_before_it() {
     vitals.record(stale, at(8), FAILED);
     assert_eq!(vitals.state(), State::Closed);
 }
+
+#[test]
+fn metrics_only_calls_an_endpoint_that_was_open() {
+    let vitals = vitals(Parts::default());
+    (0..3).for_each(|millis| assert!(call(&vitals, millis, FAILED)));
+    vitals.force(Some(crate::Force::MetricsOnly), at(4));
+    assert!(call(&vitals, 5, FAILED), "it is called");
+}
+
+fn ended() -> impl Strategy<Value = Outcome> {
+    prop_oneof![6 => Just(Outcome::Success), 4 => Just(FAILED), 1 => Just(Outcome::CallerFault), 1 => Just(Outcome::Cancelled)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    /// One detector that hears every call singly, in the order in which they end.
+    #[test]
+    fn alarms_come_when_a_twin_that_hears_each_call_raises_them(
+        ops in prop::collection::vec((0..20_u64, any::<bool>(), any::<prop::sample::Index>(), ended()), 0..400),
+    ) {
+        let rules = Rules {
+            breaker: BreakerPolicy::new().open_for(std::time::Duration::from_millis(20)).close_after(2),
+            ..Rules::default()
+        };
+        let vitals = Vitals::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
+        let mut rule = crate::health::Detector::new(&HealthPolicy::Cusum, || vitals.0.state.destination.bank());
+        let (mut now, mut held): (u64, Vec<(Permit, u32)>) = (0, Vec::new());
+        for (step, start, which, outcome) in ops {
+            now += step;
+            let generation = vitals.0.state.word().generation();
+            if start || held.is_empty() {
+                if let Ok(permit) = vitals.permit(at(now)) { held.push((permit, permit.generation)); }
+                continue;
+            }
+            let (permit, of) = held.remove(which.index(held.len()));
+            let closed = vitals.state() == State::Closed;
+            vitals.record(permit, at(now), outcome);
+            let mut expected = false;
+            if closed && of == generation && outcome.sign() != Sign::Silent {
+                let fact = crate::health::Fact { started: permit.started(), now: at(now), outcome };
+                expected = rule.record(&fact).is_some();
+                if expected { rule.reset(); }
+            }
+            if closed {
+                prop_assert_eq!(vitals.state() == State::Open, expected, "at {}", now);
+            }
+        }
+    }
+}
+
+#[test]
+fn failures_that_are_tolerable_do_not_keep_it_from_coming_back_for_ever() {
+    let vitals = Vitals::new("db", &Rules::default(), &Host::new(Clock(|| Nanos::ZERO)));
+    vitals.force(Some(crate::Force::Open), at(0));
+    vitals.force(None, at(0));
+    assert_eq!(vitals.state(), State::Ramping);
+    // Four thousand calls a second for a minute, of which one in 500 fails.
+    let mut sent = 0_u64;
+    for millis in (0..60_000).flat_map(|millis| [millis; 4]) {
+        if let Ok(permit) = vitals.permit(at(millis)) {
+            sent += 1;
+            let outcome = if sent.is_multiple_of(500) {
+                FAILED
+            } else {
+                Outcome::Success
+            };
+            vitals.record(permit, at(millis), outcome);
+        }
+    }
+    assert_eq!(vitals.state(), State::Closed, "share {}", vitals.share());
+}

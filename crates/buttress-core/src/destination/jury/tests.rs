@@ -310,3 +310,61 @@ fn an_outage_is_kept_with_its_verdict() {
         Some((Place::Endpoint("10.0.0.1:80".into()), FaultKind::Crash))
     );
 }
+
+#[test]
+fn an_endpoint_that_is_watched_only_takes_one_place_however_often_its_peers_name_it() {
+    let rules = Rules {
+        enforce: crate::Enforce::OFF,
+        ..Rules::default()
+    };
+    let (destination, set) = set_under(&rules, &[0; 6]);
+    for millis in 0..120_000_u64 {
+        let ill = millis.is_multiple_of(6);
+        call(
+            &set[(millis % 6) as usize],
+            millis,
+            if ill {
+                Outcome::Failure(crate::Cause::Error)
+            } else {
+                Outcome::Success
+            },
+        );
+        destination.0.observe(at(millis));
+    }
+    let out = lock(&destination.0.out).len();
+    assert_eq!(out, 1, "one of six is out");
+}
+
+#[test]
+fn metrics_only_on_one_that_is_out_makes_no_room_while_it_stays_out() {
+    let (destination, set) = set(&[0, 0, 0, 0]);
+    for millis in 0..200_u64 {
+        for (n, vitals) in set.iter().enumerate() {
+            call(
+                vitals,
+                millis,
+                if n == 0 {
+                    Outcome::Failure(crate::Cause::Error)
+                } else {
+                    Outcome::Success
+                },
+            );
+        }
+    }
+    assert_eq!(set[0].state(), State::Open);
+    set[0].force(Some(crate::Force::MetricsOnly), at(201));
+    let taken = lock(&destination.0.out).len();
+    let really = set.iter().filter(|one| one.state() == State::Open).count();
+    assert_eq!(taken, really);
+}
+
+#[test]
+fn an_alarm_held_before_the_clock_was_set_back_is_heard_again_after_it() {
+    let (destination, set) = set(&[0]);
+    let hour = 3_600_000;
+    (0..6).for_each(|n| call(&set[0], hour + n, FAILED));
+    assert_eq!(held(&set), [Hold::Cap]);
+    let _peer = destination.endpoint(named("10.0.0.9:80"));
+    (0..60).for_each(|n| call(&set[0], n * 1_000, FAILED));
+    assert_eq!(set[0].state(), State::Open);
+}
