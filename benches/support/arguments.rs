@@ -4,16 +4,20 @@ use std::{fs, process::ExitCode, str::FromStr};
 
 use serde_json::Value;
 
-/// The options of a bench: `--name value` each. `--bench` alone is cargo's, and means nothing.
+/// The options of a bench: `--name value` each, or `--flag` alone. `--bench` alone is cargo's, and means nothing.
 #[derive(Debug)]
 pub(crate) struct Arguments(Vec<(String, String)>);
 
 impl Arguments {
-    /// Reads the command line; whatever is not in `known` is refused.
-    pub(crate) fn read(known: &[&str]) -> Result<Self, String> {
+    /// Reads the command line; whatever is neither in `known` nor in `flags` is refused.
+    pub(crate) fn read(known: &[&str], flags: &[&str]) -> Result<Self, String> {
         let mut options = Vec::new();
         let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
         while let Some(word) = words.next() {
+            if let Some(flag) = word.strip_prefix("--").filter(|flag| flags.contains(flag)) {
+                options.push((flag.to_owned(), String::new()));
+                continue;
+            }
             let name = word.strip_prefix("--").filter(|name| known.contains(name));
             let Some(name) = name else {
                 let known = known.join(" VALUE, --");
@@ -24,6 +28,10 @@ impl Arguments {
             options.push((name.to_owned(), value));
         }
         Ok(Self(options))
+    }
+
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.text(name).is_some()
     }
 
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
