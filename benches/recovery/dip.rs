@@ -5,6 +5,7 @@
 //! retries are more of it. That is how an overload sustains itself (Bronson et al., HotOS 2021).
 
 use std::{
+    ops::Range,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
@@ -33,7 +34,7 @@ const CAPACITY: f64 = 100.0;
 const LEFT: f64 = 0.3;
 
 /// The seconds of the dip, and of the end.
-const DIP: std::ops::Range<usize> = 40..50;
+const DIP: Range<usize> = 40..50;
 const END: usize = 180;
 
 /// Backoff of the naive caller: full jitter over 50 ms, doubling.
@@ -56,7 +57,7 @@ pub(crate) fn measure(report: &mut Report, plan: Plan) -> Result<(), String> {
         ("budget_20", Caller::Under(policy::budget(20))),
         ("buttress", Caller::Under(policy::policy())),
     ];
-    for load in LOADS.into_iter().filter(|load| !plan.quick || *load == 80) {
+    for load in loads(plan) {
         for (name, caller) in callers {
             let found = plan.each("dip", async |random| {
                 through(caller, f64::from(load) / 100.0, random).await
@@ -64,33 +65,64 @@ pub(crate) fn measure(report: &mut Report, plan: Plan) -> Result<(), String> {
             add(report, &format!("dip.{name}.{load}"), &found);
         }
     }
+    undisturbed(report, plan)
+}
+
+/// What the figures say where nothing happens.
+fn undisturbed(report: &mut Report, plan: Plan) -> Result<(), String> {
+    for load in loads(plan) {
+        let found = plan.each("dip", async |mut random| {
+            let server = Server::new(1.0, random.fork());
+            Ok(drive(Naive(server), f64::from(load) / 100.0, random).await)
+        })?;
+        add(report, &format!("control.undisturbed.{load}"), &found);
+    }
     Ok(())
+}
+
+fn loads(plan: Plan) -> impl Iterator<Item = u32> {
+    LOADS
+        .into_iter()
+        .filter(move |load| !plan.quick || *load == 80)
 }
 
 fn add(report: &mut Report, key: &str, found: &[Seconds]) {
     let of = |figure: fn(&Seconds) -> f64| Runs(found.iter().map(figure).collect());
     let calls = found.iter().map(|run| run.first.iter().sum::<u64>()).sum();
     let recovery = of(|run| run.recovery().unwrap_or(f64::INFINITY));
+    let answers = of(|run| run.recovery_by_answers().unwrap_or(f64::INFINITY));
     let (goodput, before) = (of(Seconds::after), of(Seconds::before));
     for (figure, said) in [
         ("recovery_s", recovery.median()),
         ("worst_s", recovery.worst()),
         ("goodput", goodput.mean()),
         ("before", before.mean()),
+        ("by_answers.recovery_s", answers.median()),
+        ("by_answers.worst_s", answers.worst()),
     ] {
         report.add(&format!("{key}.{figure}"), said, found.len(), calls);
     }
 }
 
-/// Calls made, and calls that went well, in each second.
+/// Calls made in each second, how many of those went well, and how many answers came in it.
 #[derive(Clone)]
 struct Seconds {
     first: Vec<u64>,
     good: Vec<u64>,
+    answered: Vec<u64>,
 }
 
 impl Seconds {
-    fn share(&self, seconds: std::ops::Range<usize>) -> f64 {
+    fn new() -> Self {
+        let none = vec![0; END + 5];
+        Self {
+            first: none.clone(),
+            good: none.clone(),
+            answered: none,
+        }
+    }
+
+    fn share(&self, seconds: Range<usize>) -> f64 {
         let sum = |counts: &[u64]| counts[seconds.clone()].iter().sum::<u64>() as f64;
         sum(&self.good) / sum(&self.first).max(1.0)
     }
@@ -105,16 +137,26 @@ impl Seconds {
         self.share(DIP.end + 60..END - 2)
     }
 
-    /// How long after the dip five seconds begin of which each serves 95 % of its calls.
+    /// How long after the dip five seconds begin in each of which 95 % of the calls made go well.
     fn recovery(&self) -> Option<f64> {
-        let well = |second: usize| self.good[second] as f64 >= 0.95 * self.first[second] as f64;
+        self.enough(&self.good)
+    }
+
+    /// The same, where as many answers come as calls are made. That wavers with the queue, whatever happened before: see
+    /// what it says of a server that was never slow.
+    fn recovery_by_answers(&self) -> Option<f64> {
+        self.enough(&self.answered)
+    }
+
+    fn enough(&self, good: &[u64]) -> Option<f64> {
+        let well = |second: usize| good[second] as f64 >= 0.95 * self.first[second] as f64;
         let first = (DIP.end..END - 6).find(|start| (*start..start + 5).all(well))?;
         Some((first - DIP.end) as f64)
     }
 }
 
 async fn through(caller: Caller, load: f64, mut random: Rng) -> Result<Seconds, String> {
-    let server = Server::new(random.fork());
+    let server = Server::new(LEFT, random.fork());
     match caller {
         Caller::Naive => Ok(drive(Naive(server), load, random).await),
         Caller::Under(policy) => {
@@ -133,10 +175,7 @@ where
     S: Service<(), Response = (), Error = Failed, Future: Send> + Clone + Send + 'static,
 {
     let start = CLOCK.now();
-    let mut seconds = Seconds {
-        first: vec![0; END + 5],
-        good: vec![0; END + 5],
-    };
+    let mut seconds = Seconds::new();
     let second = move |at: Nanos| at.since(start).as_secs() as usize;
     let mut calls = JoinSet::new();
     let mut at = 0.0;
@@ -146,12 +185,17 @@ where
             return seconds;
         }
         until(start, at).await;
-        seconds.first[second(CLOCK.now())] += 1;
+        let made = second(CLOCK.now());
+        seconds.first[made] += 1;
         let service = service.clone();
-        calls.spawn(async move { service.oneshot(()).await.is_ok().then(|| CLOCK.now()) });
+        calls.spawn(async move {
+            let answered = service.oneshot(()).await.is_ok();
+            answered.then(|| (made, second(CLOCK.now())))
+        });
         while let Some(ended) = calls.try_join_next() {
-            if let Ok(Some(good)) = ended {
-                seconds.good[second(good)] += 1;
+            if let Ok(Some((made, answered))) = ended {
+                seconds.good[made] += 1;
+                seconds.answered[answered] += 1;
             }
         }
     }
@@ -172,15 +216,18 @@ struct Server(Arc<Mutex<Queue>>);
 
 struct Queue {
     born: Nanos,
+    /// What is left of its capacity in the dip.
+    left: f64,
     /// When all it has taken is done, in seconds.
     free: f64,
     random: Rng,
 }
 
 impl Server {
-    fn new(random: Rng) -> Self {
+    fn new(left: f64, random: Rng) -> Self {
         Self(Arc::new(Mutex::new(Queue {
             born: CLOCK.now(),
+            left,
             free: 0.0,
             random,
         })))
@@ -193,7 +240,7 @@ impl Queue {
         let now = CLOCK.now().since(self.born).as_secs_f64();
         let begins = self.free.max(now);
         let dipped = DIP.contains(&(begins as usize));
-        let capacity = CAPACITY * if dipped { LEFT } else { 1.0 };
+        let capacity = CAPACITY * if dipped { self.left } else { 1.0 };
         self.free = begins + gamma4(&mut self.random) / capacity;
         Duration::from_secs_f64(self.free - now)
     }
