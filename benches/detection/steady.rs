@@ -45,7 +45,7 @@ impl Steady {
     /// Calls that succeed until the breaker is closed again.
     pub(crate) fn recover(&mut self) {
         while self.vitals.state() != State::Closed {
-            self.now = self.now.max(self.vitals.due());
+            self.now = self.now.max(self.vitals.due(self.now));
             self.call(Outcome::Success);
         }
     }

@@ -22,8 +22,6 @@ pub(crate) struct Seat {
     pub(crate) place: Option<u8>,
     /// What is known of it.
     pub(crate) note: Note,
-    /// Who calls, hashed; 0 where nobody said.
-    pub(crate) caller: u8,
 }
 
 impl Permit {

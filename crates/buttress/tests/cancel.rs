@@ -221,7 +221,8 @@ fn another_may_probe(at: &str, vitals: &Vitals) {
         State::Closed,
         "{at}: one probe proves nothing"
     );
-    let (now, due) = (CLOCK.now(), vitals.due());
+    let now = CLOCK.now();
+    let due = vitals.due(now);
     assert!(due.since(now) <= 500 * MS, "{at}: not before {due:?}");
     let attempt = vitals.admit_at(now.max(due));
     assert!(attempt.is_ok(), "{at}: wedged: {:?}", vitals.state());

@@ -185,6 +185,7 @@ impl Breaker {
 
     /// May a call go out now? If not, after how long to ask again.
     pub(crate) fn permit(&mut self, now: Nanos) -> (Result<Permit, Duration>, Option<Change>) {
+        self.set_right(now);
         let alone = self.alone;
         let chance = match self.phase {
             Phase::Ramping(_) => unit(self.draws.next()),
@@ -224,6 +225,22 @@ impl Breaker {
                 *lease = Some(now.after(self.policy.lease));
                 (Ok(self.stamp(now, true)), None)
             }
+        }
+    }
+
+    /// What is awaited of a clock that was set back since is awaited no more.
+    fn set_right(&mut self, now: Nanos) {
+        let farthest = now.after(self.policy.longest_wait(self.alone));
+        let (Phase::Open { until: at }
+        | Phase::HalfOpen {
+            lease: Some(at), ..
+        }
+        | Phase::HalfOpen { next: at, .. }) = &mut self.phase
+        else {
+            return;
+        };
+        if *at > farthest {
+            *at = now;
         }
     }
 

@@ -133,6 +133,11 @@ impl BreakerPolicy {
         self.up_to.unwrap_or(usual).max(self.open_for)
     }
 
+    /// No wait is longer, `alone` or in a set: one that looks longer was set by a clock that was set back since.
+    pub(crate) fn longest_wait(&self, alone: bool) -> Duration {
+        self.longest(alone).saturating_mul(2).max(self.lease)
+    }
+
     /// How calls come back, `alone` or in a set.
     pub(super) fn ramp_of(&self, alone: bool) -> RampPolicy {
         self.ramp.unwrap_or(if alone {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    Nanos, Rules,
+    Nanos,
     stats::{BUCKETS, ceiling},
     sync::Arc,
     vitals::VitalState,
@@ -55,8 +55,8 @@ pub(crate) struct Learn {
 pub(crate) struct Learned {
     /// Is it time to compare the endpoints?
     pub(crate) sweep: bool,
-    /// The age from which on calls are late, once it is known.
-    pub(crate) age: Option<Duration>,
+    /// The age that one healthy call in a thousand exceeds, once it is known.
+    pub(crate) usual: Option<Duration>,
     /// What half of the healthy calls take, once it is known.
     pub(crate) median: Option<Duration>,
     /// The share of calls that fail while all is well, once there were any.
@@ -118,12 +118,7 @@ impl Learn {
     }
 
     /// Takes in what the members observed, if it is time to.
-    pub(crate) fn observe(
-        &mut self,
-        members: &[Arc<VitalState>],
-        now: Nanos,
-        rules: &Rules,
-    ) -> Option<Learned> {
+    pub(crate) fn observe(&mut self, members: &[Arc<VitalState>], now: Nanos) -> Option<Learned> {
         // A clock that was set back must not stop it for as long.
         if now < self.next && self.next <= now.after(PERIOD) {
             return None;
@@ -162,7 +157,7 @@ impl Learn {
         if sweep {
             self.swept = now;
         }
-        Some(self.learned(rules, sweep && !first))
+        Some(self.learned(sweep && !first))
     }
 
     /// What was fresh a period ago belongs to the known, for nobody has fallen ill since.
@@ -178,8 +173,7 @@ impl Learn {
         take(&mut self.census.late, fresh.late);
     }
 
-    fn learned(&self, rules: &Rules, sweep: bool) -> Learned {
-        let most = rules.timeout.map_or(Duration::MAX, |timeout| timeout / 2);
+    fn learned(&self, sweep: bool) -> Learned {
         let Weighted {
             calls,
             failures,
@@ -187,7 +181,7 @@ impl Learn {
         } = self.census;
         Learned {
             sweep,
-            age: self.quantile(QUANTILE).map(|age| age.min(most)),
+            usual: self.quantile(QUANTILE),
             median: self.quantile(0.5),
             // Jeffreys' estimate: half a failure before the first call.
             base: (calls > 0.0).then(|| (failures + 0.5) / (calls + 1.0)),

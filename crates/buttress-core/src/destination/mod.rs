@@ -1,5 +1,6 @@
 //! What the endpoints of one destination share.
 
+mod callers;
 mod jury;
 mod learn;
 mod names;
@@ -9,11 +10,7 @@ mod panic;
 mod scene;
 mod vigilance;
 
-use std::{
-    hash::{BuildHasher as _, RandomState},
-    sync::OnceLock,
-    time::Duration,
-};
+use std::{sync::OnceLock, time::Duration};
 
 use crate::{
     Endpoint, Event, EventKind, HealthPolicy, Host, Nanos, Registry, Rules, Verdict, Vitals,
@@ -21,6 +18,7 @@ use crate::{
     sync::{Arc, AtomicBool, AtomicU64, Mutex, Weak, lock},
     vitals::VitalState,
 };
+use callers::Callers;
 pub use jury::Hold;
 pub(crate) use jury::Ruling;
 pub(crate) use learn::Census;
@@ -47,7 +45,8 @@ pub(crate) struct Shared {
     pub(crate) host: Host,
     pub(crate) born: Nanos,
     pub(crate) norm: Norm,
-    hasher: RandomState,
+    /// Who calls, where it is looked at.
+    pub(crate) callers: Callers,
     /// Made for the first call that has a label.
     names: OnceLock<Names>,
     members: Mutex<Vec<Weak<VitalState>>>,
@@ -67,9 +66,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// A caller as a byte, never zero: a hash with a key of this process, so that nobody outside can aim at another's.
+    /// A caller as a byte; zero where nobody looks who calls.
     pub(crate) fn caller(&self, name: &str) -> u8 {
-        (self.hasher.hash_one(name) % 255) as u8 + 1
+        match self.rules.caller_share {
+            Some(_) => self.callers.number(name),
+            None => 0,
+        }
     }
 
     /// What calls are labelled with, by number.
@@ -112,7 +114,7 @@ impl Destination {
             host: host.clone(),
             born: host.clock.now(),
             norm: Norm::new(rules),
-            hasher: RandomState::new(),
+            callers: Callers::new(),
             names: OnceLock::new(),
             members: Mutex::default(),
             suggested: AtomicU64::new(0),

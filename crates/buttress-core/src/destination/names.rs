@@ -8,6 +8,9 @@ use crate::sync::{Arc, AtomicUsize, Mutex, Ordering, lock};
 /// whatever a caller sends.
 const MOST: usize = 64;
 
+/// Names are told apart by so many bytes, and kept no longer: some callers choose their own.
+const LONGEST: usize = 256;
+
 /// A table twice as large stays quick to search when full.
 const PLACES: usize = 2 * MOST;
 
@@ -32,6 +35,7 @@ impl Names {
 
     /// The number of `name`. Takes no lock for a name that is known, nor when nothing is to be learned any more.
     pub(crate) fn number(&self, name: &str) -> u8 {
+        let name = shortened(name);
         // Acquire, and before the search: pairs with the Release in `learn`; whoever sees it full sees every name.
         let full = self.known.load(Ordering::Acquire) >= MOST;
         match self.find(name) {
@@ -82,6 +86,14 @@ impl Names {
 enum Found {
     Number(u8),
     Place(usize),
+}
+
+fn shortened(name: &str) -> &str {
+    if name.len() <= LONGEST {
+        return name;
+    }
+    let end = (0..=LONGEST).rfind(|end| name.is_char_boundary(*end));
+    &name[..end.unwrap_or_default()]
 }
 
 /// Both ends and the length: routes of one service differ there, and long ones cost no more than short ones.
@@ -143,6 +155,16 @@ mod tests {
                 .count(),
             MOST
         );
+    }
+
+    #[test]
+    fn a_name_of_a_megabyte_is_not_kept() {
+        let names = Names::new();
+        for letter in ["a", "\u{1f980}"] {
+            let number = names.number(&letter.repeat(1 << 20));
+            assert!(names.name(number).unwrap().len() <= LONGEST);
+            assert_eq!(names.number(&letter.repeat(1 << 19)), number);
+        }
     }
 
     #[test]

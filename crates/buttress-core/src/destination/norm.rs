@@ -22,6 +22,9 @@ const LONG: Duration = Duration::from_millis(250);
 /// A time so far ahead was read from a clock that was set back since.
 const SET_BACK: Duration = Duration::from_secs(1);
 
+/// What is borne is this part more than what was seen: the next call is not as fast to the millisecond.
+const BORNE: u32 = 4;
+
 /// Not awaited, or not known.
 const NEVER: u64 = u64::MAX;
 
@@ -29,6 +32,8 @@ const NEVER: u64 = u64::MAX;
 pub(crate) struct Norm {
     /// Nanoseconds; [`NEVER`] until it is known.
     age: AtomicU64,
+    /// An age it was raised to by hand of the only one there is; zero if it was not.
+    borne: AtomicU64,
     /// When our last pause ended, and how long it was.
     resumed: AtomicU64,
     slept: AtomicU64,
@@ -52,6 +57,7 @@ impl Norm {
             .map_or(NEVER, |timeout| nanos(timeout / 2));
         Self {
             age: AtomicU64::new(age),
+            borne: AtomicU64::new(0),
             resumed: AtomicU64::new(0),
             slept: AtomicU64::new(0),
             expected: AtomicU64::new(NEVER),
@@ -80,8 +86,28 @@ impl Norm {
         }
     }
 
-    pub(crate) fn set_age(&self, age: Duration) {
-        self.age.store(nanos(age), Ordering::Relaxed);
+    /// What was learned: one call in a thousand takes longer than `usual`. Half the timeout is late all the same, unless more
+    /// has to be borne.
+    pub(crate) fn learned(&self, usual: Duration, most: Duration) {
+        let borne = self.borne.load(Ordering::Relaxed);
+        // What was borne is no longer when calls are no longer so slow: a hundredth less each second.
+        let borne = match borne {
+            0 => 0,
+            borne => nanos(usual).max(borne - borne / 100).min(borne),
+        };
+        self.borne.store(borne, Ordering::Relaxed);
+        self.age
+            .store(nanos(usual.min(most)).max(borne), Ordering::Relaxed);
+    }
+
+    /// Calls that take `span` are not late: nobody else can serve, and slow is better than not at all.
+    pub(crate) fn bear(&self, span: Duration) {
+        let borne = nanos(span.saturating_add(span / BORNE));
+        for known in [&self.borne, &self.age] {
+            if known.load(Ordering::Relaxed) < borne {
+                known.store(borne, Ordering::Relaxed);
+            }
+        }
     }
 
     /// The share of calls that fail while all is well, once it is known.
@@ -198,7 +224,7 @@ mod loom {
 
     fn norm() -> Arc<Norm> {
         let norm = Arc::new(Norm::new(&Rules::default()));
-        norm.set_age(SELDOMEST);
+        norm.learned(SELDOMEST, Duration::MAX);
         norm
     }
 

@@ -23,14 +23,19 @@ impl Shared {
         if now < at && at.since(now) < Duration::from_secs(86_400) {
             return;
         }
+        self.callers.forget(now);
         let members = self.members();
-        let Some(learned) = lock(&self.learn).observe(&members, now, &self.rules) else {
+        let Some(learned) = lock(&self.learn).observe(&members, now) else {
             return;
         };
         self.learn_at
             .store(now.after(learn::PERIOD).as_u64(), Ordering::Relaxed);
-        if let (Some(age), true) = (learned.age, self.rules.parts.health) {
-            self.norm.set_age(age);
+        if let (Some(usual), true) = (learned.usual, self.rules.parts.health) {
+            let most = self
+                .rules
+                .timeout
+                .map_or(Duration::MAX, |timeout| timeout / 2);
+            self.norm.learned(usual, most);
         }
         if let Some(median) = learned.median {
             self.norm.set_median(median);
@@ -42,6 +47,10 @@ impl Shared {
             self.norm.set_base(base);
         }
         members.iter().for_each(|member| member.look_again(now));
+        // Nobody tells when those that are out leave the set.
+        if self.panicking.load(Ordering::Relaxed) {
+            self.look_for_panic(now);
+        }
         if learned.sweep {
             self.compare(&members, learned.late, now);
         }
@@ -51,6 +60,8 @@ impl Shared {
         let count = members.len().max(1);
         let bank = lock(vigilance).adapt(rate / count as f64, count, learned.late);
         if let Some(bank) = bank {
+            // Asked for again: one may have been born meanwhile, under the thresholds of before.
+            let members = self.members();
             members.iter().for_each(|member| member.retarget(bank));
         }
     }

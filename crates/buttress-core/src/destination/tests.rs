@@ -372,10 +372,11 @@ fn a_probing_call_answered_too_late_is_bad_whether_or_not_somebody_looked() {
             ..destination().0.rules
         };
         let destination = Destination::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
-        let vitals = destination.alone();
+        let vitals = destination.endpoint(Endpoint::itself());
+        let _peer = destination.endpoint(Endpoint::new("10.0.0.2:80").unwrap());
         let _under_way = begin(&vitals, 1);
         (2..5).for_each(|n| call(&vitals, n, n, Outcome::Failure(Cause::Error)));
-        let due = vitals.due().after(Duration::from_millis(1));
+        let due = vitals.due(at(5)).after(Duration::from_millis(1));
         let probe = vitals.permit(due).unwrap();
         assert!(probe.is_probe());
         let end = due.after(Duration::from_millis(TIMEOUT - 50));
@@ -392,7 +393,10 @@ fn a_probing_call_answered_too_late_is_bad_whether_or_not_somebody_looked() {
 #[test]
 fn a_busy_machine_notices_a_hang_all_the_same() {
     let (destination, vitals) = watched();
-    destination.0.norm.set_age(Duration::from_millis(20));
+    destination
+        .0
+        .norm
+        .learned(Duration::from_millis(20), Duration::MAX);
     destination.0.norm.claim(at(0));
     let (mut due, mut calls) = (at(5), Vec::new());
     for millis in 0..60_000 {
@@ -441,7 +445,10 @@ fn a_clock_set_forward_an_hour_and_back_blinds_nobody() {
 fn a_busy_machine_is_no_excuse_for_an_endpoint_that_refuses_every_call() {
     for pace in [1, 5, 10, 20, 50] {
         let (destination, vitals) = watched();
-        destination.0.norm.set_age(Duration::from_millis(20));
+        destination
+            .0
+            .norm
+            .learned(Duration::from_millis(20), Duration::MAX);
         destination.0.norm.claim(at(0));
         // The timer fires thirty milliseconds late each time; calls fail at once.
         let (mut due, mut tripped) = (at(5), false);
@@ -460,4 +467,14 @@ fn a_busy_machine_is_no_excuse_for_an_endpoint_that_refuses_every_call() {
         }
         assert!(tripped, "each of 10 s of calls failed, one in {pace} ms");
     }
+}
+
+#[test]
+fn an_open_breaker_probes_though_the_clock_was_set_back_an_hour() {
+    let (_destination, vitals) = watched();
+    let hour = 3_600_000;
+    (0..3).for_each(|n| call(&vitals, hour + n, hour + n, Outcome::Failure(Cause::Error)));
+    assert_eq!(vitals.state(), State::Open);
+    // Ten minutes of asking: the longest wait is far shorter.
+    assert!((0..600).any(|second| vitals.permit(at(second * 1_000)).is_ok()));
 }

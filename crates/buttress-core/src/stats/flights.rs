@@ -2,7 +2,7 @@
 
 use crate::{
     Nanos,
-    sync::{AtomicU32, AtomicU64, Ordering},
+    sync::{AtomicU8, AtomicU32, AtomicU64, Ordering},
 };
 
 /// Calls under way that one lane remembers. More are counted when they end, as calls always were.
@@ -18,6 +18,7 @@ const TRIES: usize = 3;
 pub(crate) struct Flights {
     places: [AtomicU64; PLACES],
     notes: [AtomicU32; PLACES],
+    callers: [AtomicU8; PLACES],
 }
 
 /// What is known of a call under way, for its record if it is never answered.
@@ -28,6 +29,8 @@ pub(crate) struct Note {
     /// What kind of call, by number of its name; 0 where nobody said.
     pub(crate) route: u8,
     pub(crate) method: u8,
+    /// Who calls, hashed; 0 where nobody said.
+    pub(crate) caller: u8,
 }
 
 impl Note {
@@ -35,8 +38,9 @@ impl Note {
         (self.number as u32) << 16 | (self.route as u32) << 8 | self.method as u32
     }
 
-    const fn unpack(word: u32) -> Self {
+    const fn unpack(word: u32, caller: u8) -> Self {
         Self {
+            caller,
             number: (word >> 16) as u16,
             route: (word >> 8) as u8,
             method: word as u8,
@@ -73,6 +77,7 @@ impl Flights {
         Self {
             places: std::array::from_fn(|_| AtomicU64::new(0)),
             notes: std::array::from_fn(|_| AtomicU32::new(0)),
+            callers: std::array::from_fn(|_| AtomicU8::new(0)),
         }
     }
 
@@ -99,7 +104,9 @@ impl Flights {
     /// Says what kind of call holds a place.
     pub(crate) fn note(&self, place: u8, note: Note) {
         // Relaxed: whoever reads it a moment too early takes the call for one of no kind.
-        self.notes[usize::from(place) % PLACES].store(note.pack(), Ordering::Relaxed);
+        let place = usize::from(place) % PLACES;
+        self.notes[place].store(note.pack(), Ordering::Relaxed);
+        self.callers[place].store(note.caller, Ordering::Relaxed);
     }
 
     /// Leaves a place. Was the call found overdue while it held it?
@@ -113,7 +120,8 @@ impl Flights {
     /// Finds every call begun at `limit` or before that was not found yet, once. Gives the start of the oldest younger one.
     pub(crate) fn find(&self, limit: Nanos, mut overdue: impl FnMut(Nanos, Note)) -> Option<Nanos> {
         let mut oldest = None;
-        for (place, note) in self.places.iter().zip(&self.notes) {
+        let notes = self.notes.iter().zip(&self.callers);
+        for (place, (note, caller)) in self.places.iter().zip(notes) {
             // SeqCst: see `board`.
             let seen = Stamp(place.load(Ordering::SeqCst));
             if seen.0 == 0 || seen.is_overdue() {
@@ -130,7 +138,9 @@ impl Flights {
                 Ordering::Relaxed,
             );
             if found.is_ok() {
-                overdue(seen.started(), Note::unpack(note.load(Ordering::Relaxed)));
+                let note =
+                    Note::unpack(note.load(Ordering::Relaxed), caller.load(Ordering::Relaxed));
+                overdue(seen.started(), note);
             }
         }
         oldest
@@ -191,6 +201,7 @@ mod tests {
             number: 70_000_u64 as u16,
             route: 3,
             method: 200,
+            caller: 255,
         };
         flights.note(place, note);
         flights.find(Nanos::new(1), |_, found| assert_eq!(found, note));

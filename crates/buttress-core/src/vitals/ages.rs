@@ -99,8 +99,9 @@ impl State {
                 if word.flows() || word.state() == crate::State::Ramping {
                     // What it waited for us before our pause ended is not held against it.
                     let started = started.max(self.destination.norm.resumed());
-                    let change =
-                        self.update(|signs| signs.overdue(started, now, self.good(), self));
+                    let change = self.update(|signs| {
+                        signs.overdue((started, note.caller), now, self.good(), self)
+                    });
                     self.tell(now, change);
                 }
             });

@@ -23,8 +23,9 @@ impl Callers {
         }
     }
 
-    /// Is a failed call of this caller evidence? One always is; of a caller that nobody named, all are.
-    pub(super) fn admits(&mut self, caller: u8) -> bool {
+    /// Is a failed call of this caller evidence, one of so many `callers`? One always is; of a caller that nobody named,
+    /// all are. Where they are few, each may have its equal part, whatever the limit: else no outage would ever show.
+    pub(super) fn admits(&mut self, caller: u8, callers: u32) -> bool {
         if caller == 0 || self.most >= 1.0 {
             return true;
         }
@@ -34,7 +35,9 @@ impl Callers {
             .map_or(0, |(_, count)| *count)
             .saturating_add(1);
         let total = self.total.saturating_add(1);
-        if f64::from(own) > (self.most * f64::from(total)).max(1.0) {
+        let most = self.most.max(1.0 / f64::from(callers.max(1)));
+        // One more than its part: in equal parts nobody could begin.
+        if f64::from(own) > most * f64::from(total) + 1.0 {
             return false;
         }
         self.total = total;
@@ -60,8 +63,22 @@ mod tests {
         let mut evidence = Callers::new(most);
         callers
             .into_iter()
-            .filter(|caller| evidence.admits(*caller))
+            .filter(|caller| evidence.admits(*caller, 200))
             .count()
+    }
+
+    #[test]
+    fn few_callers_have_equal_parts() {
+        for callers in 1..=4 {
+            let mut evidence = Callers::new(Some(Ratio::percent(10)));
+            let of_all = (0..600).map(|n| (n % callers) as u8 + 1);
+            let admitted = of_all.filter(|caller| evidence.admits(*caller, callers));
+            assert_eq!(admitted.count(), 600, "{callers}");
+            // And one of several still convicts nobody alone.
+            evidence.forget();
+            let alone = (0..600).filter(|_| evidence.admits(1, callers)).count();
+            assert_eq!(alone <= 2, callers > 1, "{callers}: {alone}");
+        }
     }
 
     #[test]
@@ -83,8 +100,8 @@ mod tests {
     #[test]
     fn what_was_forgotten_counts_against_nobody() {
         let mut evidence = Callers::new(Some(Ratio::percent(25)));
-        assert!(evidence.admits(7) && !evidence.admits(7));
+        assert!(evidence.admits(7, 200) && !evidence.admits(7, 200));
         evidence.forget();
-        assert!(evidence.admits(7));
+        assert!(evidence.admits(7, 200));
     }
 }

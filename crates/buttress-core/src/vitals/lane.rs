@@ -56,7 +56,6 @@ impl Shard {
                 number: number as u16,
                 ..Note::default()
             },
-            caller: 0,
         }
     }
 }

@@ -69,7 +69,7 @@ fn beside<T: 'static>(vitals: &Vitals, act: impl FnOnce(Vitals) -> T + 'static) 
 
 /// When it was open, and then asked: the first time at which that lets a probe out.
 fn due(vitals: &Vitals) -> u64 {
-    vitals.due().as_u64().div_ceil(1_000_000)
+    vitals.due(Nanos::ZERO).as_u64().div_ceil(1_000_000)
 }
 
 fn look(vitals: &Vitals, millis: u64) -> bool {

@@ -142,10 +142,10 @@ impl Vitals {
         self.0.state.share()
     }
 
-    /// From when on a call may be admitted; [`Nanos::ZERO`] while calls flow.
+    /// From when on a call may be admitted, as far as is known at `now`; [`Nanos::ZERO`] while calls flow.
     #[must_use]
-    pub fn due(&self) -> Nanos {
-        self.0.state.due()
+    pub fn due(&self, now: Nanos) -> Nanos {
+        self.0.state.due(now)
     }
 
     /// Everything known, as plain data.

@@ -23,6 +23,9 @@ pub(super) trait Set {
     /// What becomes of an alarm.
     fn rule(&self, alarm: &Alarm, now: Nanos) -> Ruling;
 
+    /// How many callers are known.
+    fn callers(&self) -> u32;
+
     /// May one that was let back in go out again?
     fn spares(&self) -> bool;
 }
@@ -117,8 +120,9 @@ impl Signs {
             now,
             outcome,
         };
-        let judged =
-            judged && (outcome.sign() != Sign::Bad || self.callers.admits(permit.seat.caller));
+        let judged = judged
+            && (outcome.sign() != Sign::Bad
+                || self.callers.admits(permit.seat.note.caller, set.callers()));
         let alarm = judged.then(|| self.detector.record(&fact)).flatten();
         let alarm = match self.hear(alarm, now, set) {
             Heard::Held(told) => return told,
@@ -135,10 +139,10 @@ impl Signs {
         Some(self.account(change, now, alarm))
     }
 
-    /// A call begun at `started` has grown too old, and is still under way.
+    /// A call of `caller`, begun at `started`, has grown too old, and is still under way.
     pub(super) fn overdue(
         &mut self,
-        started: Nanos,
+        (started, caller): (Nanos, u8),
         now: Nanos,
         good: u64,
         set: &impl Set,
@@ -159,6 +163,9 @@ impl Signs {
             outcome: Outcome::Late,
         };
         self.settle(good);
+        if !self.callers.admits(caller, set.callers()) {
+            return None;
+        }
         let alarm = self.detector.record(&fact)?;
         self.accuse(alarm, now, set)
     }

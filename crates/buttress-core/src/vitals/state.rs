@@ -30,6 +30,8 @@ pub(crate) struct State {
     word: AtomicU64,
     /// From when on a call may be admitted, for pickers: a hint beside `word`, which decides.
     due: AtomicU64,
+    /// `due` is never farther off.
+    longest_wait: Duration,
     /// When to look for calls that have grown too old.
     pub(super) look_at: AtomicU64,
     pub(super) shards: Shards,
@@ -56,6 +58,7 @@ impl State {
         let alone = endpoint.is_none();
         let signs = Signs::new(&destination.rules, || destination.bank(), alone, now, seed);
         Self {
+            longest_wait: destination.rules.breaker.longest_wait(alone),
             destination,
             endpoint,
             word: AtomicU64::new(signs.word().bits()),
@@ -96,7 +99,7 @@ impl State {
             return Err(Refusal::Withdrawn);
         }
         // While it is open and its time has not come, nothing can change: no lock.
-        let wait = self.due().since(now);
+        let wait = self.due(now).since(now);
         if word.state() == crate::State::Open && !wait.is_zero() {
             shard.counters.rejected();
             return Err(Refusal::Open { retry_after: wait });
@@ -120,17 +123,17 @@ impl State {
         if !self.destination.rules.parts.health {
             return;
         }
-        if let (Some(caller), Some(_)) = (labels.caller, self.destination.rules.caller_share) {
-            permit.seat.caller = self.destination.caller(caller);
-        }
         let number =
             |name: Option<&str>| name.map_or(0, |name| self.destination.names().number(name));
         let (route, method) = (number(labels.route), number(labels.method));
-        if (route, method) == (0, 0) {
+        let caller = labels
+            .caller
+            .map_or(0, |name| self.destination.caller(name));
+        if (route, method, caller) == (0, 0, 0) {
             return;
         }
         let seat = &mut permit.seat;
-        (seat.note.route, seat.note.method) = (route, method);
+        (seat.note.route, seat.note.method, seat.note.caller) = (route, method, caller);
         if let Some(place) = seat.place {
             self.shard(usize::from(seat.lane))
                 .flights
@@ -174,7 +177,7 @@ impl State {
         }
         let change = self.update(|signs| signs.take(&permit, now, fact, self.good(), self));
         self.tell(now, change);
-        if permit.probe && fact.sign() == Sign::Bad {
+        if permit.probe && (found || fact.sign() == Sign::Bad) {
             self.reconsider(now);
         }
         self.destination.observe(now);
@@ -233,13 +236,20 @@ impl State {
             self.learn(permit.seat.lane, now.since(permit.started));
         }
         match outcome {
-            // A probe found late is judged when it ends, for only then it decides.
-            Outcome::Success | Outcome::CallerFault if !found || permit.probe => {
-                if norm.waited(permit.started, now) >= norm.age() {
-                    self.late.fetch_add(u64::from(!found), Ordering::Relaxed);
-                    return Outcome::Late;
+            Outcome::Success | Outcome::CallerFault
+                if norm.waited(permit.started, now) >= norm.age() =>
+            {
+                if self.must_bear(permit) {
+                    self.answers_late(permit.started, now.since(permit.started));
+                    norm.bear(norm.waited(permit.started, now));
+                    return outcome;
                 }
-                outcome
+                // A probe found late is judged when it ends, for only then it decides.
+                if found && !permit.probe {
+                    return outcome;
+                }
+                self.late.fetch_add(u64::from(!found), Ordering::Relaxed);
+                Outcome::Late
             }
             // We slept: our timer fired late, and their answer may lie unread.
             Outcome::Failure(Cause::Timeout) => {
@@ -258,6 +268,15 @@ impl State {
             }
             _ => outcome,
         }
+    }
+
+    /// Was it called on its way back, and is there nobody else? Then an answer is what matters, however slow: what is slower
+    /// for good would never come back.
+    fn must_bear(&self, permit: &Permit) -> bool {
+        let word = self.word();
+        self.endpoint.is_none()
+            && permit.generation == word.generation()
+            && matches!(word.state(), crate::State::HalfOpen | crate::State::Ramping)
     }
 
     fn learn(&self, lane: u8, took: Duration) {
@@ -289,8 +308,14 @@ impl State {
         self.word().state()
     }
 
-    pub(super) fn due(&self) -> Nanos {
-        Nanos::new(self.due.load(Ordering::Relaxed))
+    pub(super) fn due(&self, now: Nanos) -> Nanos {
+        let due = Nanos::new(self.due.load(Ordering::Relaxed));
+        // Farther off than it can be, it was set by a clock that was set back since.
+        if due.since(now) > self.longest_wait {
+            now
+        } else {
+            due
+        }
     }
 
     pub(super) fn word(&self) -> Word {
@@ -337,6 +362,10 @@ impl State {
 impl Set for State {
     fn rule(&self, alarm: &Alarm, now: Nanos) -> Ruling {
         self.destination.rule(self, alarm, now)
+    }
+
+    fn callers(&self) -> u32 {
+        self.destination.callers.count()
     }
 
     fn spares(&self) -> bool {

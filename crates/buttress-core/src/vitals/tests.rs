@@ -455,3 +455,112 @@ fn failures_that_are_tolerable_do_not_keep_it_from_coming_back_for_ever() {
     }
     assert_eq!(vitals.state(), State::Closed, "share {}", vitals.share());
 }
+
+#[test]
+fn a_total_outage_trips_though_few_callers_are_known() {
+    let rules = Rules {
+        caller_share: Some(crate::Ratio::percent(25)),
+        ..Rules::default()
+    };
+    let vitals = Vitals::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
+    let tripped = (0..10_000_u64).any(|n| {
+        let Ok(mut permit) = vitals.permit(at(n)) else {
+            return true;
+        };
+        let name = ["web", "batch", "admin"][n as usize % 3];
+        vitals.label(&mut permit, crate::Labels::none().caller(name));
+        vitals.record(permit, at(n), FAILED);
+        false
+    });
+    assert!(tripped, "10 000 calls of three callers, all failed");
+}
+
+#[test]
+fn one_caller_whose_calls_all_hang_trips_nothing_for_the_others() {
+    let rules = Rules {
+        caller_share: Some(crate::Ratio::percent(25)),
+        timeout: Some(std::time::Duration::from_millis(1_000)),
+        ..Rules::default()
+    };
+    let destination = Destination::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
+    let vitals = destination.alone();
+    let mut hanging = Vec::new();
+    for millis in (0..20_000_u64).step_by(10) {
+        let n = millis / 10;
+        let Ok(mut permit) = vitals.permit(at(millis)) else {
+            unreachable!("tripped at {millis} ms by one caller");
+        };
+        if n.is_multiple_of(10) {
+            vitals.label(&mut permit, crate::Labels::none().caller("hostile"));
+            hanging.push(permit);
+        } else {
+            vitals.label(
+                &mut permit,
+                crate::Labels::none().caller(&format!("tenant {}", n % 97)),
+            );
+            vitals.record(permit, at(millis + 1), Outcome::Success);
+        }
+        if hanging
+            .first()
+            .is_some_and(|first: &Permit| at(millis).since(first.started()).as_millis() >= 1_000)
+        {
+            vitals.record(
+                hanging.remove(0),
+                at(millis),
+                Outcome::Failure(Cause::Timeout),
+            );
+        }
+        let _ = destination.tick(at(millis));
+    }
+}
+
+#[test]
+fn a_lone_service_that_is_slower_since_an_hour_and_never_fails_is_called() {
+    let destination = Destination::new("db", &Rules::default(), &Host::new(Clock(|| Nanos::ZERO)));
+    let vitals = destination.alone();
+    let (mut sent, mut asked) = (0_u64, 0_u64);
+    // Twenty calls a second that take 10 to 19 ms, and from the tenth minute on three times as long.
+    for n in 0..20 * 4_200_u64 {
+        let began = 50 * n;
+        let took = (10 + n * 7 % 10) * if began > 600_000 { 3 } else { 1 };
+        let last = began > 3_600_000;
+        asked += u64::from(last);
+        if let Ok(permit) = vitals.permit(at(began)) {
+            sent += u64::from(last);
+            if n.is_multiple_of(2) {
+                let _ = destination.tick(at(began + took - 1));
+            }
+            vitals.record(permit, at(began + took), Outcome::Success);
+        }
+        let _ = destination.tick(at(began + took));
+    }
+    assert!(sent * 10 > asked * 9, "{sent} of {asked} calls admitted");
+}
+
+#[test]
+fn a_lone_service_that_always_takes_more_than_half_its_timeout_is_called() {
+    for took in [600, 900] {
+        let rules = Rules {
+            timeout: Some(std::time::Duration::from_millis(1_000)),
+            ..Rules::default()
+        };
+        let destination = Destination::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
+        let vitals = destination.alone();
+        let mut under_way = std::collections::VecDeque::new();
+        let (mut sent, mut asked) = (0_u64, 0_u64);
+        // Twenty calls a second for ten minutes, and the ticker every 50 ms.
+        for millis in (0..600_000_u64).step_by(50) {
+            while under_way.front().is_some_and(|(ends, _)| *ends <= millis) {
+                let (ends, permit) = under_way.pop_front().unwrap();
+                vitals.record(permit, at(ends), Outcome::Success);
+            }
+            asked += 1;
+            if let Ok(permit) = vitals.permit(at(millis)) {
+                sent += 1;
+                under_way.push_back((millis + took + millis / 50 % 7 * 10, permit));
+            }
+            let _ = destination.tick(at(millis));
+        }
+        assert!(sent * 10 > asked * 9, "{took} ms: {sent} of {asked}");
+    }
+}

@@ -48,7 +48,7 @@ impl<S> Members<S> {
             .map(|step| (start + step) % count)
             .filter(|index| !passed(*index));
         let of = |index: &usize| &self.all[*index].vitals;
-        let due = |index: &usize| !takes_calls(of(index)) && of(index).due() <= now;
+        let due = |index: &usize| !takes_calls(of(index)) && of(index).due(now) <= now;
         // Each has its own chance: one that lost the draw for this call is passed over, not the call.
         let chance = |index: &usize| draw.wrapping_add(*index as u64).wrapping_mul(GOLDEN) >> 32;
         let flows = |index: &usize| match of(index).state() {
@@ -68,7 +68,7 @@ impl<S> Members<S> {
     pub(super) fn retry_after(&self, now: Nanos) -> Option<Duration> {
         self.all
             .iter()
-            .map(|member| member.vitals.due().since(now))
+            .map(|member| member.vitals.due(now).since(now))
             .min()
     }
 }

@@ -81,9 +81,9 @@ fn calls_that_go_well_are_believed_before_probes_that_fail() {
 fn good_probes_let_the_next_call_find_out_and_close_nothing_themselves() {
     let [one, _peer] = pair();
     (0..5).for_each(|millis| call(&one, millis, FAILED));
-    assert!(one.due() > at(20));
+    assert!(one.due(at(10)) > at(20));
     probe(&one, 10, Outcome::Success, Some(Edge::Up));
-    assert_eq!((one.state(), one.due()), (State::Open, at(20)));
+    assert_eq!((one.state(), one.due(at(10))), (State::Open, at(20)));
     call(&one, 20, FAILED);
     assert_eq!(
         one.state(),
