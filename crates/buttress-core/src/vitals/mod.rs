@@ -11,6 +11,7 @@ mod said;
 mod shown;
 mod signs;
 mod state;
+mod turns;
 mod word;
 
 pub use force::Force;
@@ -140,6 +141,13 @@ impl Vitals {
     #[must_use]
     pub fn share(&self) -> f64 {
         self.0.state.share()
+    }
+
+    /// Is the call about to be made one of its [`share`](Self::share)? For whoever picks among several, once per call that
+    /// might go to it.
+    #[must_use]
+    pub fn takes_turn(&self) -> bool {
+        self.0.state.takes_turn()
     }
 
     /// From when on a call may be admitted, as far as is known at `now`; [`Nanos::ZERO`] while calls flow.

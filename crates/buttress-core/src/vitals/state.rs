@@ -8,6 +8,7 @@ use super::{
     lane::{Shard, Shards},
     probed::Found,
     signs::{Set, Signs},
+    turns::Turns,
     word::Word,
 };
 use crate::{
@@ -30,6 +31,8 @@ pub(crate) struct State {
     word: AtomicU64,
     /// From when on a call may be admitted, for pickers: a hint beside `word`, which decides.
     due: AtomicU64,
+    /// For pickers, while it is on its way back.
+    turns: Turns,
     /// `due` is never farther off.
     longest_wait: Duration,
     /// When to look for calls that have grown too old.
@@ -63,6 +66,7 @@ impl State {
             endpoint,
             word: AtomicU64::new(signs.word().bits()),
             due: AtomicU64::new(0),
+            turns: Turns::new(seed),
             look_at: AtomicU64::new(IDLE),
             shards: Shards::new(),
             discounted: AtomicU64::new(0),
@@ -341,6 +345,15 @@ impl State {
     /// The share of its calls that it gets, 0 to 1.
     pub(super) fn share(&self) -> f64 {
         self.word().share()
+    }
+
+    /// Is the call about to be made one of its share?
+    pub(super) fn takes_turn(&self) -> bool {
+        match self.word().state() {
+            crate::State::Closed => true,
+            crate::State::Ramping => self.turns.take(self.share()),
+            _ => false,
+        }
     }
 
     pub(crate) const fn endpoint(&self) -> Option<&Endpoint> {

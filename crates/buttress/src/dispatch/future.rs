@@ -396,13 +396,11 @@ where
         self.failed = Some(failed);
         self.request = self.spare.take();
         // Whoever is only hot is waited for when the others are out of reach, but not while one of them is there to ask.
-        let fresh = members
-            .pick(self.now, 0, true, |place| {
-                self.tried(place) || !outcome.unsent() && self.passed.contains(&place)
-            })
-            .is_some();
+        let fresh = members.reaches(self.now, |place| {
+            self.tried(place) || !outcome.unsent() && self.passed.contains(&place)
+        });
         // Where nobody at all takes calls, a pause would only delay the bad news.
-        if !fresh && members.pick(self.now, 0, true, |_| false).is_none() {
+        if !fresh && !members.reaches(self.now, |_| false) {
             return None;
         }
         let step = plan.redundancy.next(&Progress {
