@@ -60,7 +60,7 @@ pub(crate) fn measure(report: &mut Report, plan: Plan) -> Result<(), String> {
     for load in loads(plan) {
         for (name, caller) in callers {
             let found = plan.each("dip", async |random| {
-                through(caller, f64::from(load) / 100.0, random).await
+                through(caller, LEFT, f64::from(load) / 100.0, random).await
             })?;
             add(report, &format!("dip.{name}.{load}"), &found);
         }
@@ -68,14 +68,18 @@ pub(crate) fn measure(report: &mut Report, plan: Plan) -> Result<(), String> {
     undisturbed(report, plan)
 }
 
-/// What the figures say where nothing happens.
+/// What the figures say where nothing happens, and what the policy does there.
 fn undisturbed(report: &mut Report, plan: Plan) -> Result<(), String> {
     for load in loads(plan) {
-        let found = plan.each("dip", async |mut random| {
-            let server = Server::new(1.0, random.fork());
-            Ok(drive(Naive(server), f64::from(load) / 100.0, random).await)
-        })?;
-        add(report, &format!("control.undisturbed.{load}"), &found);
+        for (name, caller) in [
+            ("control.undisturbed", Caller::Naive),
+            ("calm.buttress", Caller::Under(policy::policy())),
+        ] {
+            let found = plan.each("dip", async |random| {
+                through(caller, 1.0, f64::from(load) / 100.0, random).await
+            })?;
+            add(report, &format!("{name}.{load}"), &found);
+        }
     }
     Ok(())
 }
@@ -155,8 +159,9 @@ impl Seconds {
     }
 }
 
-async fn through(caller: Caller, load: f64, mut random: Rng) -> Result<Seconds, String> {
-    let server = Server::new(LEFT, random.fork());
+/// Makes calls to a server of which `left` is left in the dip.
+async fn through(caller: Caller, left: f64, load: f64, mut random: Rng) -> Result<Seconds, String> {
+    let server = Server::new(left, random.fork());
     match caller {
         Caller::Naive => Ok(drive(Naive(server), load, random).await),
         Caller::Under(policy) => {

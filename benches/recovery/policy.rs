@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use buttress::{Enforce, Policy, Ratio, Redundancy};
+use buttress::{BreakerPolicy, Enforce, Policy, Ratio, Redundancy};
 
 /// How long an attempt may take.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(1);
@@ -24,16 +24,32 @@ pub(crate) fn budget(percent: u32) -> Policy {
         .enforce(Enforce::OFF)
 }
 
+/// The same for a guard, which asks once.
+pub(crate) fn alone() -> Policy {
+    Policy::new().attempt_timeout(TIMEOUT)
+}
+
 /// Those under which a cold replica comes back.
 pub(crate) fn coming_back() -> [(&'static str, Policy); 1] {
     [("buttress", policy())]
 }
 
+/// Those under which a herd asks, and how many probes each permits at once. All wait for less time than the default, so that
+/// there are many rounds.
+pub(crate) fn asked_again() -> [(&'static str, Policy, u64); 1] {
+    let soon = Duration::from_millis(40);
+    let short = BreakerPolicy::new().open_for(soon).up_to(soon);
+    [("herd", alone().breaker(short), 1)]
+}
+
 /// All of them.
-pub(crate) fn all() -> [(&'static str, Policy); 3] {
-    [
+pub(crate) fn all() -> Vec<(&'static str, Policy)> {
+    let mut all = vec![
         ("buttress", policy()),
+        ("alone", alone()),
         ("budget_10", budget(10)),
         ("budget_20", budget(20)),
-    ]
+    ];
+    all.extend(asked_again().map(|(key, policy, _)| (key, policy)));
+    all
 }
