@@ -61,7 +61,7 @@ mod value;
 mod vitals;
 
 pub use attempt::Attempt;
-pub use breaker::{BreakerPolicy, RampPolicy, State};
+pub use breaker::{BreakerPolicy, Growth, RampPolicy, State, TrialPolicy};
 pub use budget::{Budget, RESERVE};
 pub use describe::{Describe, Labels};
 pub use destination::{Destination, Hold, Panic};

@@ -8,20 +8,23 @@
 //!                      └─────────────────────────────────────────────────────┘
 //! ```
 
+mod classic;
 mod follow;
 mod policy;
+mod probes;
 mod ramp;
 mod sequential;
 
 use std::time::Duration;
 
-pub use policy::{BreakerPolicy, RampPolicy};
+pub use policy::{BreakerPolicy, Growth, RampPolicy, TrialPolicy};
 
 use crate::{
     Enforce, Nanos, Permit,
     permit::Seat,
     random::{Draws, unit},
 };
+use probes::Probes;
 use ramp::Ramp;
 use sequential::{Answer, Sequential};
 
@@ -74,6 +77,10 @@ pub(crate) struct Breaker {
     generation: u32,
     /// The wait that the last opening drew its jittered one from.
     wait: Duration,
+    /// When it last came back.
+    closed: Nanos,
+    /// Of a classic trial under way.
+    probes: Probes,
     draws: Draws,
 }
 
@@ -88,6 +95,8 @@ enum Phase {
         lease: Option<Nanos>,
         next: Nanos,
     },
+    /// Half-open the classic way: several probes at once.
+    Trial(TrialPolicy),
     Ramping(Ramp),
     /// Down, but not enforced: every call is a probe.
     Watching {
@@ -104,12 +113,7 @@ struct Trial {
 }
 
 impl Breaker {
-    pub(crate) const fn new(
-        policy: BreakerPolicy,
-        enforce: Enforce,
-        alone: bool,
-        seed: u64,
-    ) -> Self {
+    pub(crate) fn new(policy: BreakerPolicy, enforce: Enforce, alone: bool, seed: u64) -> Self {
         Self {
             policy,
             enforce,
@@ -118,19 +122,21 @@ impl Breaker {
             phase: Phase::Closed,
             generation: 0,
             wait: Duration::ZERO,
+            closed: Nanos::ZERO,
+            probes: Probes::default(),
             draws: Draws::seeded(seed),
         }
     }
 
     /// The same, bearing this share of failed calls on the way back.
-    pub(crate) const fn bearing(mut self, tolerable: f64) -> Self {
+    pub(crate) fn bearing(mut self, tolerable: f64) -> Self {
         self.tolerable = tolerable;
         self
     }
 
     /// It comes to a set that was there before it, and has yet to warm up.
     pub(crate) fn join(&mut self, now: Nanos) {
-        if self.policy.close_after.is_none() && self.enforce == Enforce::ON {
+        if !self.policy.is_classic() && self.enforce == Enforce::ON {
             self.enter(Phase::Ramping(Ramp::new(
                 self.policy.ramp_of(self.alone),
                 self.tolerable,
@@ -157,7 +163,7 @@ impl Breaker {
         match self.phase {
             Phase::Closed | Phase::Watching { .. } => State::Closed,
             Phase::Open { .. } => State::Open,
-            Phase::HalfOpen { .. } => State::HalfOpen,
+            Phase::HalfOpen { .. } | Phase::Trial(_) => State::HalfOpen,
             Phase::Ramping(_) => State::Ramping,
         }
     }
@@ -166,13 +172,13 @@ impl Breaker {
     pub(crate) const fn share(&self) -> f64 {
         match &self.phase {
             Phase::Closed | Phase::Watching { .. } => 1.0,
-            Phase::Open { .. } | Phase::HalfOpen { .. } => 0.0,
+            Phase::Open { .. } | Phase::HalfOpen { .. } | Phase::Trial(_) => 0.0,
             Phase::Ramping(ramp) => ramp.share(),
         }
     }
 
     /// From when on asking for a permit may succeed.
-    pub(crate) const fn due(&self) -> Nanos {
+    pub(crate) fn due(&self) -> Nanos {
         match self.phase {
             Phase::Closed | Phase::Watching { .. } | Phase::Ramping(_) => Nanos::ZERO,
             Phase::Open { until } => until,
@@ -180,6 +186,8 @@ impl Breaker {
                 lease: Some(lease), ..
             } => lease,
             Phase::HalfOpen { next, .. } => next,
+            Phase::Trial(trial) if self.probes.may(trial) => Nanos::ZERO,
+            Phase::Trial(_) => self.lost_at(),
         }
     }
 
@@ -201,6 +209,7 @@ impl Breaker {
                 (Ok(self.stamp(now, false)), None)
             }
             Phase::Open { until } if now < *until => (Err(until.since(now)), None),
+            Phase::Open { .. } if self.policy.trial.is_some() => self.try_out(now),
             // Open => HalfOpen: the wait is over, and this call is the first probe.
             Phase::Open { .. } => {
                 self.enter(Phase::HalfOpen {
@@ -225,11 +234,16 @@ impl Breaker {
                 *lease = Some(now.after(self.policy.lease));
                 (Ok(self.stamp(now, true)), None)
             }
+            Phase::Trial(trial) => {
+                let trial = *trial;
+                self.try_further(trial, now)
+            }
         }
     }
 
     /// What is awaited of a clock that was set back since is awaited no more.
     fn set_right(&mut self, now: Nanos) {
+        self.probes.set_right(now);
         let farthest = now.after(self.policy.longest_wait(self.alone));
         let (Phase::Open { until: at }
         | Phase::HalfOpen {
@@ -245,7 +259,7 @@ impl Breaker {
     }
 
     /// Begins again, closed. Results of calls permitted before are of another time.
-    pub(crate) const fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.enter(Phase::Closed);
         self.wait = Duration::ZERO;
     }

@@ -314,7 +314,7 @@ impl Signs {
         self.breaker.join(now);
     }
 
-    pub(super) const fn due(&self) -> Nanos {
+    pub(super) fn due(&self) -> Nanos {
         self.breaker.due()
     }
 
