@@ -81,3 +81,6 @@ impl Breaker {
         })
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;
