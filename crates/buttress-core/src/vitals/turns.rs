@@ -23,7 +23,7 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    pub(super) const fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self {
             dealt: AtomicU64::new(0),
             owed: AtomicU64::new(0),
