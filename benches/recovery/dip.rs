@@ -40,7 +40,7 @@ const END: usize = 180;
 /// Backoff of the naive caller: full jitter over 50 ms, doubling.
 const BACKOFF: f64 = 0.05;
 
-const LOADS: [u32; 5] = [50, 60, 70, 80, 90];
+pub(crate) const LOADS: [u32; 5] = [50, 60, 70, 80, 90];
 
 /// How calls are made.
 #[derive(Clone, Copy)]

@@ -29,27 +29,36 @@ pub(crate) fn alone() -> Policy {
     Policy::new().attempt_timeout(TIMEOUT)
 }
 
-/// Those under which a cold replica comes back.
-pub(crate) fn coming_back() -> [(&'static str, Policy); 1] {
-    [("buttress", policy())]
+/// Those under which a cold replica comes back. They differ in the way back alone: all notice the same.
+pub(crate) fn coming_back() -> [(&'static str, Policy); 3] {
+    [
+        ("buttress", policy()),
+        ("classic", policy().breaker(BreakerPolicy::resilience4j())),
+        ("envoy", policy().breaker(BreakerPolicy::envoy())),
+    ]
 }
 
 /// Those under which a herd asks, and how many probes each permits at once. All wait for less time than the default, so that
 /// there are many rounds.
-pub(crate) fn asked_again() -> [(&'static str, Policy, u64); 1] {
-    let soon = Duration::from_millis(40);
-    let short = BreakerPolicy::new().open_for(soon).up_to(soon);
-    [("herd", alone().breaker(short), 1)]
+pub(crate) fn asked_again() -> [(&'static str, Policy, u64); 2] {
+    let soon = |breaker: BreakerPolicy| {
+        let soon = Duration::from_millis(40);
+        alone().breaker(breaker.open_for(soon).up_to(soon))
+    };
+    [
+        ("herd", soon(BreakerPolicy::new()), 1),
+        ("herd.classic", soon(BreakerPolicy::resilience4j()), 10),
+    ]
 }
 
 /// All of them.
 pub(crate) fn all() -> Vec<(&'static str, Policy)> {
     let mut all = vec![
-        ("buttress", policy()),
         ("alone", alone()),
         ("budget_10", budget(10)),
         ("budget_20", budget(20)),
     ];
+    all.extend(coming_back());
     all.extend(asked_again().map(|(key, policy, _)| (key, policy)));
     all
 }

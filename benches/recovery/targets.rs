@@ -19,7 +19,11 @@ const TARGETS: &[(&str, Bound)] = &[
     ("dip.buttress.90.recovery_s", AtMost(15.0)),
     ("dip.buttress.90.before", AtLeast(0.99)),
     ("flap.episodes", AtMost(50.0)),
+    ("flap.slow.episodes", AtMost(50.0)),
     ("herd.rounds_off", AtMost(0.0)),
+    ("herd.classic.rounds_off", AtMost(0.0)),
+    ("calm.buttress.80.goodput", AtLeast(0.99)),
+    ("calm.buttress.90.goodput", AtLeast(0.99)),
 ];
 
 /// Each target of which the figure was measured, in words, and whether it is reached.
