@@ -169,9 +169,11 @@ impl Breaker {
     }
 
     /// The share of its calls that it gets, 0 to 1.
-    pub(crate) const fn share(&self) -> f64 {
+    pub(crate) fn share(&self) -> f64 {
         match &self.phase {
             Phase::Closed | Phase::Watching { .. } => 1.0,
+            // The classic way: whatever comes, until it is enough.
+            Phase::Trial(trial) if self.probes.may(*trial) => 1.0,
             Phase::Open { .. } | Phase::HalfOpen { .. } | Phase::Trial(_) => 0.0,
             Phase::Ramping(ramp) => ramp.share(),
         }

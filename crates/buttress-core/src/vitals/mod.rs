@@ -137,7 +137,8 @@ impl Vitals {
         self.0.state.state()
     }
 
-    /// The share of its calls that it gets: 1 while calls flow, less on its way back, 0 while it is out.
+    /// The share of its calls that it gets: 1 while calls flow, less on its way back, 0 while it is out. One that several
+    /// calls may try at once gets all of its own, until they are enough.
     #[must_use]
     pub fn share(&self) -> f64 {
         self.0.state.share()

@@ -318,7 +318,7 @@ impl Signs {
         self.breaker.due()
     }
 
-    pub(super) const fn word(&self) -> Word {
+    pub(super) fn word(&self) -> Word {
         match self.force {
             Some(force) if force.withdraws() => {
                 return Word::withdrawn(self.breaker.generation());

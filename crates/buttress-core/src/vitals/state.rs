@@ -352,7 +352,8 @@ impl State {
         match self.word().state() {
             crate::State::Closed => true,
             crate::State::Ramping => self.turns.take(self.share()),
-            _ => false,
+            crate::State::HalfOpen => self.share() > 0.0,
+            crate::State::Open => false,
         }
     }
 

@@ -306,8 +306,11 @@ where
     S: Service<Req, Response = Res, Error = Err> + Clone,
 {
     fn pick(&self, plan: &Plan, members: &Members<S>) -> Option<(usize, S)> {
-        let can_fail = plan.redundancy.attempts() > self.launched + 1;
-        let place = members.pick(self.now, fastrand::u64(..), can_fail, |place| {
+        // The last attempt of several is not risked on one that may be ill. Where all calls are sent once, some must be:
+        // without them it would be out for ever.
+        let attempts = plan.redundancy.attempts();
+        let may_probe = attempts == 1 || attempts > self.launched + 1;
+        let place = members.pick(self.now, fastrand::u64(..), may_probe, |place| {
             self.over(place)
         })?;
         Some((place, members.all[place].service.clone()))

@@ -34,7 +34,7 @@ impl<S> Members<S> {
     /// A member that takes calls at `now` and was not passed over: the first from a random place on.
     ///
     /// With `probe`, one whose breaker wants to know whether it is well again comes first, if it is among the first few
-    /// looked at: nothing but a call will tell, and this one can be sent again.
+    /// looked at: nothing but a call will tell.
     pub(super) fn pick(
         &self,
         now: Nanos,
@@ -48,7 +48,11 @@ impl<S> Members<S> {
             .map(|step| (start + step) % count)
             .filter(|index| !passed(*index));
         let of = |index: &usize| &self.all[*index].vitals;
-        let due = |index: &usize| !takes_calls(of(index)) && of(index).due(now) <= now;
+        // One that several calls may try at once gets its share of them by turns, and not all.
+        let due = |index: &usize| {
+            let one = of(index);
+            !takes_calls(one) && one.due(now) <= now && !one.takes_turn()
+        };
         // On its way back it gets its share: one whose turn it is not is passed over, not the call.
         let flows = |index: &usize| of(index).takes_turn();
         probe
