@@ -118,6 +118,8 @@ fn a_file_that_cannot_be_names_the_field_and_what_would_do() {
         ("deadline = \"0s\"", ["deadline", "1ms to 24h"]),
         ("deadline = 1", ["integer `1`", "250ms"]),
         ("enforce = 25", ["integer `25`", "25%"]),
+        ("enforce = { health = 25 }", ["integer `25`", "25%"]),
+        ("enforce = { pears = \"on\" }", ["pears", "peers"]),
         ("deadline = \"1 fortnight\"", ["fortnight", "250ms"]),
         ("deadline = \"99999999h\"", ["deadline", "at most 24h"]),
         (

@@ -28,51 +28,41 @@ struct Alarms {
     learned: u64,
 }
 
-/// What becomes of a service after an alarm.
-#[derive(Clone, Copy)]
-enum After {
-    /// It recovers, and goes on.
-    GoesOn,
-    /// A fresh one that knows nothing takes its place: nearly all its alarms are those of learning.
-    Fresh,
-}
-
 pub(crate) fn measure(report: &mut Report, plan: Plan) -> Result<(), String> {
     let each = plan.each(CALLS);
     let calls = each * STREAMS;
-    for (name, after) in [("burst", After::GoesOn), ("burst.fresh", After::Fresh)] {
-        let streams = plan.streams(name, |random| {
-            let mut service = Steady::new(&policy::rules(), random.u64(..));
-            let mut found = Alarms::default();
-            failures(each, random, |good, random| {
-                service.succeed(good);
-                found.learned += (good + 1) * u64::from(service.calls > LEARNED);
-                if !service.fail() {
-                    return;
-                }
+    let streams = plan.streams("burst", |random| {
+        let mut service = Steady::new(&policy::rules(), random.u64(..));
+        let mut found = Alarms::default();
+        failures(each, random, |good, _| {
+            service.succeed(good);
+            found.learned += (good + 1) * u64::from(service.calls > LEARNED);
+            if service.fail() {
                 found.all += 1;
                 found.early += u64::from(service.calls <= LEARNED);
-                match after {
-                    After::Fresh => service = Steady::new(&policy::rules(), random.u64(..)),
-                    After::GoesOn => service.recover(),
-                }
-            });
-            found
+                service.recover();
+            }
         });
-        let found = streams.into_iter().fold(Alarms::default(), Alarms::plus);
-        report.add(&format!("{name}.arl0"), between(found.all, calls));
-        report.add(
-            &format!("{name}.trips"),
-            Some(Figure::count(found.all, calls)),
-        );
-        let early = Figure::count(found.early, calls - found.learned);
-        report.add(&format!("{name}.trips_early"), Some(early));
-        let late = found.all - found.early;
-        report.add(
-            &format!("{name}.learned_arl0"),
-            between(late, found.learned),
-        );
-    }
+        found
+    });
+    let found = streams.into_iter().fold(Alarms::default(), Alarms::plus);
+    report.add("burst.arl0", between(found.all, calls));
+    report.add("burst.trips", Some(Figure::count(found.all, calls)));
+    let early = Figure::count(found.early, calls - found.learned);
+    report.add("burst.trips_early", Some(early));
+    let late = found.all - found.early;
+    report.add("burst.learned_arl0", between(late, found.learned));
+    let starts = plan.each(CALLS / LEARNED as f64);
+    let outlived: u64 = plan
+        .streams("burst.fresh", |random| {
+            (0..starts).filter(|_| learns_in_peace(random)).count() as u64
+        })
+        .into_iter()
+        .sum();
+    report.add(
+        "burst.fresh.outlives_learning",
+        Figure::share(outlived, starts * STREAMS, starts * STREAMS * LEARNED),
+    );
     let bank = Bank::of(&policy::means()).ok_or("the default rule has no thresholds")?;
     let each = plan.each(CALLS / 10.0);
     let streams = plan.streams("control.unscaled", |random| {
@@ -98,6 +88,19 @@ impl Alarms {
             learned: self.learned + other.learned,
         }
     }
+}
+
+/// Does a service that knows nothing yet raise no alarm until it has learned?
+fn learns_in_peace(random: &mut Rng) -> bool {
+    let mut service = Steady::new(&policy::rules(), random.u64(..));
+    let mut alarmed = false;
+    failures(LEARNED, random, |good, _| {
+        if !alarmed {
+            service.succeed(good);
+            alarmed = service.fail();
+        }
+    });
+    !alarmed
 }
 
 /// Calls between alarms. Without any, as if there had been one: a bound that holds with a confidence of 63 %.

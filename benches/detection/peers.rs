@@ -145,7 +145,7 @@ fn until_one_is_out(
         .iter()
         .map(|vitals| vitals.snapshot(at(second)).decisions);
     found.held = decisions
-        .map(|decisions| decisions.held + decisions.overflow)
+        .map(|decisions| decisions.total().held + decisions.total().overflow)
         .sum();
     Ok(found)
 }

@@ -42,20 +42,15 @@ const BACKOFF: f64 = 0.05;
 
 pub(crate) const LOADS: [u32; 5] = [50, 60, 70, 80, 90];
 
-/// How calls are made.
-#[derive(Clone, Copy)]
-enum Caller {
-    /// Asks again, whatever happens.
-    Naive,
-    Under(Policy),
-}
+/// Under which policy calls are made. Under none they are sent again whatever happens.
+type Caller = Option<Policy>;
 
 pub(crate) fn measure(report: &mut Report, plan: Plan) -> Result<(), String> {
     let callers = [
-        ("naive", Caller::Naive),
-        ("budget_10", Caller::Under(policy::budget(10))),
-        ("budget_20", Caller::Under(policy::budget(20))),
-        ("buttress", Caller::Under(policy::policy())),
+        ("naive", None),
+        ("budget_10", Some(policy::budget(10))),
+        ("budget_20", Some(policy::budget(20))),
+        ("buttress", Some(policy::policy())),
     ];
     for load in loads(plan) {
         for (name, caller) in callers {
@@ -72,8 +67,8 @@ pub(crate) fn measure(report: &mut Report, plan: Plan) -> Result<(), String> {
 fn undisturbed(report: &mut Report, plan: Plan) -> Result<(), String> {
     for load in loads(plan) {
         for (name, caller) in [
-            ("control.undisturbed", Caller::Naive),
-            ("calm.buttress", Caller::Under(policy::policy())),
+            ("control.undisturbed", None),
+            ("calm.buttress", Some(policy::policy())),
         ] {
             let found = plan.each("dip", async |random| {
                 through(caller, 1.0, f64::from(load) / 100.0, random).await
@@ -163,8 +158,8 @@ impl Seconds {
 async fn through(caller: Caller, left: f64, load: f64, mut random: Rng) -> Result<Seconds, String> {
     let server = Server::new(left, random.fork());
     match caller {
-        Caller::Naive => Ok(drive(Naive(server), load, random).await),
-        Caller::Under(policy) => {
+        None => Ok(drive(Naive(server), load, random).await),
+        Some(policy) => {
             let layer = Buttress::new()
                 .policy("server", policy)
                 .retry("server", Idempotent(Plain))

@@ -27,7 +27,7 @@ const TASKS: usize = 1_000;
 const ROUNDS: u64 = 200;
 
 /// A probe takes so long: longer than the tasks take to ask.
-const PROBE: Duration = Duration::from_millis(200);
+const PROBE: Duration = Duration::from_millis(100);
 
 /// They are let go so long before the wait is over: the first ask in vain.
 const BEFORE: Duration = Duration::from_micros(100);

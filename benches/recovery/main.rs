@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<bool, String> {
     let arguments = Arguments::read(&["json", "seed", "seeds", "only"], &["quick"])?;
-    let quick = arguments.flag("quick");
+    let quick = arguments.text("quick").is_some();
     let plan = Plan {
         seed: arguments.number("seed", 1)?,
         runs: arguments.number("seeds", if quick { 2 } else { 20 })?,

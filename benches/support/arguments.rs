@@ -30,10 +30,7 @@ impl Arguments {
         Ok(Self(options))
     }
 
-    pub(crate) fn flag(&self, name: &str) -> bool {
-        self.text(name).is_some()
-    }
-
+    /// What was said of an option; of a flag, nothing, if it was set.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         let mut named = self.0.iter().filter(|(option, _)| option == name);
         named.next_back().map(|(_, value)| value.as_str())

@@ -61,7 +61,7 @@ impl Found {
 
 pub(crate) fn measure(report: &mut Report, plan: Plan) -> Result<(), String> {
     let rules = Rules {
-        enforce: Enforce::OFF,
+        enforce: Enforce::OFF.into(),
         ..policy::rules()
     };
     for (suffix, base) in [("", 0.002), ("_base1", 0.01)] {

@@ -1,8 +1,11 @@
 //! Whether a decision is carried out, or only noted down.
 
+mod policy;
+
 use std::fmt;
 
 use crate::random::unit;
+pub use policy::{EnforcePolicy, Rule};
 
 /// How many of a rule's decisions are carried out. The others are noted down as they would have been, which shows what
 /// a rule would do before it does it. Written `"on"`, `"off"` or `"25%"`.

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, fmt, time::Duration};
 
 use crate::{
-    Force, Hold, Nanos, Ratio, Verdict,
+    Force, Hold, Nanos, Ratio, Rule, Verdict,
     sync::{Arc, Mutex, lock},
 };
 
@@ -36,6 +36,8 @@ pub enum EventKind {
         wait: Duration,
         /// When the trouble began, as far as the evidence tells.
         since: Nanos,
+        /// Which rule says so.
+        by: Rule,
     },
     /// We ourselves were asleep for so long: nobody is blamed for that time. Said of no endpoint.
     Asleep(Duration),
@@ -81,13 +83,35 @@ pub enum EventKind {
     Ramping,
     /// Well again: calls flow.
     Closed,
+    /// A service that we run ended in failure, or a connection broke or could not be made.
+    Failed {
+        /// In its own words, as far as they may be told.
+        why: Arc<str>,
+        /// Until it is tried again; nothing where it is tried at once, or no more.
+        wait: Duration,
+    },
+    /// A service that we run has failed too often of late: it is run no more.
+    GaveUp {
+        /// Restarts that did not help.
+        restarts: u32,
+    },
+    /// A service that we run did not stop in time, and was aborted.
+    Aborted,
 }
 
 impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Opened { wait, .. } if wait.is_zero() => f.write_str("down"),
-            Self::Opened { wait, .. } => write!(f, "down, stopped for {wait:.1?}"),
+            Self::Opened { wait, by, .. } => {
+                f.write_str("down")?;
+                if *by != Rule::Health {
+                    write!(f, " by its {}", by.name())?;
+                }
+                if wait.is_zero() {
+                    return Ok(());
+                }
+                write!(f, ", stopped for {wait:.1?}")
+            }
             Self::Asleep(pause) => write!(f, "we were asleep for {pause:.1?}: nobody is blamed"),
             Self::Panic { usable, known } => {
                 write!(f, "panic: only {usable} of {known} endpoints take calls")
@@ -106,6 +130,9 @@ impl fmt::Display for EventKind {
             Self::Forced(None) => f.write_str("no longer by hand"),
             Self::Reset => f.write_str("reset by hand"),
             Self::Held(Hold::ByHand) => f.write_str("ill, and by hand nothing is done"),
+            Self::Held(Hold::DryRun(rule)) => {
+                write!(f, "ill by its {}, which is only noted down", rule.name())
+            }
             Self::Held(Hold::Ourselves) => f.write_str("looks ill, but we were asleep"),
             Self::Held(Hold::Route) => {
                 f.write_str("fails on one route, which is no endpoint's fault")
@@ -120,6 +147,10 @@ impl fmt::Display for EventKind {
             Self::FirstGood => f.write_str("first good probe"),
             Self::Ramping => f.write_str("passed its test, calls come back by degrees"),
             Self::Closed => f.write_str("restored"),
+            Self::Failed { why, wait } if wait.is_zero() => write!(f, "failed: {why}"),
+            Self::Failed { why, wait } => write!(f, "failed, again in {wait:.1?}: {why}"),
+            Self::GaveUp { restarts } => write!(f, "given up after {restarts} restarts"),
+            Self::Aborted => f.write_str("did not stop in time, aborted"),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use crate::{
-    Enforce, HealthPolicy, Rules, Window,
+    Enforce, EnforcePolicy, HealthPolicy, Rule, Rules, Window,
     health::{Bank, Ladder, Quiet, Rung},
     print_duration,
 };
@@ -64,8 +64,8 @@ pub struct Explanation {
     pub hang_noticed_in: Option<Duration>,
     /// How many of the set may be out at once; none for a service alone, which may always be.
     pub ejected_at_most: Option<u32>,
-    /// How many alarms are acted on.
-    pub enforce: Enforce,
+    /// How many alarms are acted on, by rule.
+    pub enforce: EnforcePolicy,
     /// When a rule by name trips, in words, where no number of failures in a row says it.
     pub trips: Option<String>,
     traffic: Traffic,
@@ -216,13 +216,19 @@ impl fmt::Display for Explanation {
                 hang.as_secs_f64()
             )?;
         }
-        match self.enforce {
+        match self.enforce.health {
             Enforce::ON => {}
             Enforce::OFF => return f.write_str("; alarms are only noted down (dry run)"),
             share => write!(
                 f,
                 "; {share} of the alarms are acted on, the others noted down"
             )?,
+        }
+        for rule in [Rule::Peers, Rule::Probes] {
+            let enforce = self.enforce.of(rule);
+            if endpoints > 1 && enforce != self.enforce.health {
+                write!(f, "; those of {} are acted on: {enforce}", rule.name())?;
+            }
         }
         match self.ejected_at_most {
             Some(most) => write!(f, "; at most {most} of {endpoints} ejected"),
@@ -316,13 +322,16 @@ mod tests {
 
     #[test]
     fn what_is_not_acted_on_is_said_to_be_a_dry_run() {
-        let says = |enforce| {
+        let text = |enforce| {
             let rules = Rules {
                 enforce,
                 ..Rules::default()
             };
             rules.explain(BUSY).to_string()
         };
+        let says = |enforce: Enforce| text(enforce.into());
+        let peers_off = EnforcePolicy::new().peers(Enforce::OFF);
+        assert!(text(peers_off).contains("; those of peers are acted on: off;"));
         assert!(says(Enforce::OFF).ends_with("alarms are only noted down (dry run)"));
         let some = says(Enforce::percent(25));
         assert!(

@@ -33,6 +33,7 @@
 //! [buttress]: https://docs.rs/buttress
 
 mod attempt;
+mod backoff;
 mod breaker;
 mod budget;
 mod describe;
@@ -51,22 +52,26 @@ mod policy_error;
 mod probe;
 mod protocol;
 mod random;
+mod reconnect;
+mod redact;
 mod redundancy;
 mod refusal;
 mod registry;
 mod stats;
+mod supervise;
 mod sync;
 mod time;
 mod value;
 mod vitals;
 
 pub use attempt::Attempt;
+pub use backoff::{Backoff, BackoffPolicy, Jitter};
 pub use breaker::{BreakerPolicy, Growth, RampPolicy, State, TrialPolicy};
 pub use budget::{Budget, RESERVE};
 pub use describe::{Describe, Labels};
 pub use destination::{Destination, Hold, Panic};
 pub use endpoint::{Endpoint, InvalidEndpoint};
-pub use enforce::Enforce;
+pub use enforce::{Enforce, EnforcePolicy, Rule};
 pub use event::{Event, EventKind, Events, Recent};
 pub use explain::{Delay, Explanation, Threshold, Traffic};
 pub use health::{
@@ -79,10 +84,13 @@ pub use permit::Permit;
 pub use policy_error::PolicyError;
 pub use probe::{Edge, ProbePolicy, Rota};
 pub use protocol::{Protocol, Resend};
+pub use reconnect::ReconnectPolicy;
+pub use redact::Redact;
 pub use redundancy::{Ended, MAX_ATTEMPTS, Progress, Redundancy, Step};
 pub use refusal::Refusal;
 pub use registry::{Registry, Snapshot};
-pub use stats::{Causes, Counts, Decisions, Episode, Reliability, Trend};
+pub use stats::{Causes, Counts, Decided, Decisions, Episode, Reliability, Trend};
+pub use supervise::{Next, Restart, Supervision, SupervisorPolicy};
 pub use time::{Clock, Nanos};
 #[cfg(feature = "serde")]
 pub use value::duration_text;

@@ -29,6 +29,11 @@ pub enum Refusal {
         /// Until the first of the others may be probed.
         retry_after: Option<Duration>,
     },
+    /// There is no connection, nor is one being made.
+    Disconnected {
+        /// Until the next attempt to make one.
+        retry_after: Duration,
+    },
     /// One attempt took longer than its timeout, and there was no other to make.
     Timeout {
         /// The attempt timeout.
@@ -46,7 +51,7 @@ impl Refusal {
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Open { retry_after } => Some(*retry_after),
+            Self::Open { retry_after } | Self::Disconnected { retry_after } => Some(*retry_after),
             Self::NoEndpoint { retry_after, .. } | Self::Panic { retry_after, .. } => *retry_after,
             Self::Withdrawn | Self::Timeout { .. } | Self::Deadline { .. } => None,
         }
@@ -58,6 +63,9 @@ impl fmt::Display for Refusal {
         match self {
             Self::Open { retry_after } => {
                 write!(f, "circuit open, next probe in {retry_after:.1?}")
+            }
+            Self::Disconnected { retry_after } => {
+                write!(f, "not connected, next attempt in {retry_after:.1?}")
             }
             Self::Withdrawn => f.write_str("taken out by hand"),
             Self::NoEndpoint { known: 0, .. } => f.write_str("no endpoint is known"),

@@ -31,6 +31,8 @@ pub(crate) fn error(error: &(dyn Error + 'static)) -> Outcome {
                 Refusal::Timeout { .. } | Refusal::Deadline { .. } => {
                     Outcome::Failure(Cause::Timeout)
                 }
+                // Nobody can reach it: that is the endpoint's failure, though we say so without asking again.
+                Refusal::Disconnected { .. } => Outcome::Failure(Cause::Connect),
                 _ => Outcome::Refused,
             };
         }
@@ -180,5 +182,10 @@ mod tests {
             })),
         );
         assert_eq!(error(&open), Outcome::Refused);
+        let away = Refusal::Disconnected {
+            retry_after: Duration::ZERO,
+        };
+        let away = Wrapped("x", Some(Box::new(away)));
+        assert_eq!(error(&away), Outcome::Failure(Cause::Connect));
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use buttress_core::{Endpoint, Parts, PolicyError, Registry};
+use buttress_core::{Endpoint, Parts, PolicyError, ReconnectPolicy, Registry};
 
 use crate::{
-    BreakerLayer, Dispatch, DispatchLayer, GuardLayer, HealthLayer, RetryLayer, StatsLayer,
-    dispatch::EndpointSets, host, policy::Policy,
+    BreakerLayer, Dispatch, DispatchLayer, GuardLayer, HealthLayer, ReconnectLayer, RetryLayer,
+    StatsLayer, Supervisor, dispatch::EndpointSets, host, policy::Policy,
 };
 
 /// The root: named policies, and the registry in which everything made from them is seen.
@@ -155,6 +155,25 @@ impl Buttress {
             DispatchLayer::within(name, protocol, policy, sets, &self.registry)
         })
         .map(|layer| layer.over(connect))
+    }
+
+    /// A layer that makes a service anew when it breaks.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a policy that cannot be.
+    pub fn reconnect<P>(
+        &self,
+        name: &str,
+        protocol: P,
+        policy: ReconnectPolicy,
+    ) -> Result<ReconnectLayer<P>, PolicyError> {
+        ReconnectLayer::within(name, protocol, policy, &self.registry)
+    }
+
+    /// Runs background services, seen in this registry.
+    pub fn supervisor(&self) -> Supervisor {
+        Supervisor::within(self.registry.clone())
     }
 
     /// Where exporters look.

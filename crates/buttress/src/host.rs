@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use buttress_core::{Attempt, Destination, Event, Events, Host, Registry, Rules};
+use buttress_core::{
+    Attempt, Destination, Event, Events, HealthPolicy, Host, Parts, Registry, Rules, Vitals,
+};
 use tokio::{runtime::Handle, time::sleep_until};
 
 use crate::clock::{CLOCK, instant};
@@ -22,6 +24,20 @@ pub(crate) fn destination(name: &str, rules: &Rules, registry: &Registry) -> Des
         seed: fastrand::u64(..),
     };
     Destination::new(name, rules, &host)
+}
+
+/// The record of something that we run or keep ourselves: its outages are told, not found out from calls.
+pub(crate) fn reported(name: &str, registry: &Registry) -> Vitals {
+    let rules = Rules {
+        // Any rule that costs nothing, for it is never asked.
+        health: HealthPolicy::consecutive(1),
+        parts: Parts {
+            health: false,
+            ..Parts::default()
+        },
+        ..Rules::default()
+    };
+    destination(name, &rules, registry).alone()
 }
 
 fn trace(event: &Event) {

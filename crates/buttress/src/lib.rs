@@ -8,6 +8,8 @@
 //! | all of these, measured once | [`GuardLayer::new("db", Plain)`](GuardLayer) |
 //! | to ask a service again | [`RetryLayer`] |
 //! | replicas, and failover between them | [`Buttress::dispatch`] |
+//! | a service that is made anew when it breaks | [`ReconnectLayer`] |
+//! | background services that are run again when they fail | [`Supervisor`] |
 //! | policies from a file | [`Buttress`], feature `serde`; [every key](docs::config) |
 //!
 //! Pages: [how an endpoint is judged](docs::detection), [the order of the parts](docs::order), [policies from files](docs::config).
@@ -45,18 +47,22 @@ mod labelled;
 mod plain;
 mod policy;
 mod probe;
+mod reconnect;
+mod supervise;
 mod timer;
+mod waiters;
 
 pub use builder::ServiceBuilderExt;
 pub use buttress::Buttress;
 pub use buttress_core::{
-    Attempt, BreakerPolicy, Budget, Cause, Causes, Clock, Counts, Decisions, Delay, Describe,
-    Destination, EjectionPolicy, Endpoint, Enforce, Episode, Event, EventKind, Events, EwmaPolicy,
-    Explanation, FaultKind, Force, Growth, Health, HealthPolicy, Hold, InvalidEndpoint, Labels,
-    Nanos, Origin, Outcome, Panic, PeersPolicy, Permit, PhiPolicy, Place, PolicyError, ProbePolicy,
-    Protocol, RampPolicy, RatePolicy, Ratio, Recent, Redundancy, Refusal, Registry, Reliability,
-    Resend, Rhythm, Sign, SlowPolicy, Snapshot, State, Suspect, Tally, Threshold, Traffic, Trend,
-    TrialPolicy, Verdict, Vitals, Window,
+    Attempt, BackoffPolicy, BreakerPolicy, Budget, Cause, Causes, Clock, Counts, Decided,
+    Decisions, Delay, Describe, Destination, EjectionPolicy, Endpoint, Enforce, EnforcePolicy,
+    Episode, Event, EventKind, Events, EwmaPolicy, Explanation, FaultKind, Force, Growth, Health,
+    HealthPolicy, Hold, InvalidEndpoint, Jitter, Labels, Nanos, Origin, Outcome, Panic,
+    PeersPolicy, Permit, PhiPolicy, Place, PolicyError, ProbePolicy, Protocol, RampPolicy,
+    RatePolicy, Ratio, Recent, ReconnectPolicy, Redact, Redundancy, Refusal, Registry, Reliability,
+    Resend, Restart, Rhythm, Rule, Sign, SlowPolicy, Snapshot, State, SupervisorPolicy, Suspect,
+    Tally, Threshold, Traffic, Trend, TrialPolicy, Verdict, Vitals, Window,
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{BodyError, BoxedHttp, GuardedBody, Http, HttpProbe, Replayable};
@@ -71,3 +77,5 @@ pub use policy::Policy;
 #[cfg(feature = "probe-tcp")]
 pub use probe::TcpProbe;
 pub use probe::{Asked, Probe, ServiceProbe};
+pub use reconnect::{Reconnect, ReconnectFuture, ReconnectLayer};
+pub use supervise::{Exit, GaveUp, IntoExit, StartError, Stop, Stopped, Supervisor};

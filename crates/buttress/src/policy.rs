@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use buttress_core::{
-    BreakerPolicy, EjectionPolicy, Enforce, Explanation, HealthPolicy, Parts, PeersPolicy,
+    BreakerPolicy, EjectionPolicy, EnforcePolicy, Explanation, HealthPolicy, Parts, PeersPolicy,
     PolicyError, ProbePolicy, Ratio, Redundancy, Rules, Traffic, print_duration,
 };
 
@@ -24,7 +24,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// | `caller_share` | none | the largest part of the evidence that may come from one caller |
 /// | `peers` | binomial test, every 10 s | who fails more often than the others explain |
 /// | `ejection` | half of a priority, one always stays | how many endpoints of a set may be out at once |
-/// | `enforce` | on | whether alarms are acted on, or only noted down |
+/// | `enforce` | on; of latencies off | by rule, whether alarms are acted on, or only noted down |
 /// | `breaker` | 0.5 s, doubling to 5 s (alone 2 s); about 7 good probes, then a ramp | how long to leave it alone, and how it comes back |
 /// | `probe` | every 2 s, at once on suspicion | how endpoints are probed, where a probe is given |
 ///
@@ -73,7 +73,7 @@ pub struct Policy {
     health: HealthPolicy,
     peers: PeersPolicy,
     ejection: EjectionPolicy,
-    enforce: Enforce,
+    enforce: EnforcePolicy,
     breaker: BreakerPolicy,
     probe: ProbePolicy,
 }
@@ -93,7 +93,7 @@ impl Policy {
             health: HealthPolicy::default(),
             peers: PeersPolicy::Binomial,
             ejection: EjectionPolicy::new(),
-            enforce: Enforce::ON,
+            enforce: EnforcePolicy::new(),
             breaker: BreakerPolicy::new(),
             probe: ProbePolicy::new(),
         }
@@ -148,10 +148,10 @@ impl Policy {
         self
     }
 
-    /// Sets how many alarms are acted on; the others are only noted down.
+    /// Sets how many alarms are acted on, by rule or of all rules alike; the others are only noted down.
     #[must_use]
-    pub const fn enforce(mut self, enforce: Enforce) -> Self {
-        self.enforce = enforce;
+    pub fn enforce(mut self, enforce: impl Into<EnforcePolicy>) -> Self {
+        self.enforce = enforce.into();
         self
     }
 

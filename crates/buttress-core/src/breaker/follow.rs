@@ -8,7 +8,7 @@ use super::{
     ramp::{Ramp, Turn},
     sequential::Answer,
 };
-use crate::{Nanos, Permit, Sign, random::unit};
+use crate::{Enforce, Nanos, Permit, Sign, random::unit};
 
 impl Breaker {
     /// Takes the result of a permitted call into account, `alarm` being the judge's word on it.
@@ -25,7 +25,10 @@ impl Breaker {
         }
         match self.phase {
             // Closed => Open, or Watching where nothing is enforced.
-            Phase::Closed if alarm => Some(self.open_anew(now)),
+            Phase::Closed if alarm => {
+                let acts = self.draws(self.enforce);
+                Some(self.open_anew(now, acts))
+            }
             Phase::Closed | Phase::Open { .. } => None,
             Phase::Watching { trial } => self.watch(trial, now, sign),
             // HalfOpen => Open: a late answer is a failed probe, whatever it says.
@@ -133,15 +136,25 @@ impl Breaker {
         (good && trial.good == 1).then_some(Change::FirstGood)
     }
 
-    /// There is enough evidence, though no call has ended.
-    pub(crate) fn alarmed(&mut self, now: Nanos) -> Option<Change> {
-        // Closed => Open, or Watching where nothing is enforced.
-        matches!(self.phase, Phase::Closed).then(|| self.open_anew(now))
+    /// Is this alarm of a rule that is enforced so acted on?
+    pub(crate) fn draws(&mut self, enforce: Enforce) -> bool {
+        enforce.hits(self.draws.next())
     }
 
-    fn open_anew(&mut self, now: Nanos) -> Change {
+    /// There is enough evidence, and it is acted on, or only watched.
+    pub(crate) fn alarmed(&mut self, now: Nanos, acts: bool) -> Option<Change> {
+        match self.phase {
+            // Closed => Open, or Watching where nothing is enforced.
+            Phase::Closed => Some(self.open_anew(now, acts)),
+            // Watching => Open: what one rule was not to act on, another acts on.
+            Phase::Watching { .. } if acts => Some(self.open_anew(now, acts)),
+            _ => None,
+        }
+    }
+
+    fn open_anew(&mut self, now: Nanos, acts: bool) -> Change {
         self.wait = self.remembered(now);
-        if self.enforce.hits(self.draws.next()) {
+        if acts {
             return self.open(now);
         }
         self.enter(Phase::Watching {

@@ -66,7 +66,7 @@ pub(crate) enum Change {
 #[derive(Debug)]
 pub(crate) struct Breaker {
     policy: BreakerPolicy,
-    /// How many of its outages it acts on. In the others it watches recovery, and refuses nothing.
+    /// How many of the outages that its calls show it acts on. In the others it watches recovery, and refuses nothing.
     enforce: Enforce,
     /// Can nobody else serve?
     alone: bool,
@@ -152,6 +152,11 @@ impl Breaker {
     /// May calls flow without asking further?
     pub(crate) const fn flows(&self) -> bool {
         matches!(self.phase, Phase::Closed | Phase::Watching { .. })
+    }
+
+    /// Is it down, and called all the same?
+    pub(crate) const fn is_watching(&self) -> bool {
+        matches!(self.phase, Phase::Watching { .. })
     }
 
     /// Is it anything but plainly closed?
@@ -264,6 +269,11 @@ impl Breaker {
     pub(crate) fn restart(&mut self) {
         self.enter(Phase::Closed);
         self.wait = Duration::ZERO;
+    }
+
+    /// It is away, as whoever runs it says, and it is no use to ask for it before `until`.
+    pub(crate) const fn away(&mut self, until: Nanos) {
+        self.enter(Phase::Open { until });
     }
 
     /// Ends the wait for the next probe.

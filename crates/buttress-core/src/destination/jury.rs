@@ -2,7 +2,7 @@
 
 use super::{Shared, scene::Scene};
 use crate::{
-    Nanos, Place, Verdict,
+    Nanos, Place, Rule, Verdict,
     health::Alarm,
     peers::{common_cause, explained},
     sync::lock,
@@ -20,6 +20,8 @@ use crate::{
 pub enum Hold {
     /// Somebody has said by hand that nothing is to be done.
     ByHand,
+    /// The rule that raised it is not enforced.
+    DryRun(Rule),
     /// We ourselves were asleep: what looks late was only read late.
     Ourselves,
     /// One route or method fails, wherever it is called: no endpoint is to blame.

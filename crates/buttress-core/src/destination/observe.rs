@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{Shared, learn, scene::Scene};
 use crate::{
-    EventKind, Nanos, Ratio, Tally, Verdict,
+    EventKind, Nanos, PeersPolicy, Ratio, Rule, Tally, Verdict,
+    peers::slower,
     sync::{Arc, Ordering, lock},
     vitals::VitalState,
 };
@@ -117,11 +118,17 @@ impl Shared {
 
     /// Compares its endpoints, and accuses those that stand out.
     fn compare(&self, members: &[Arc<VitalState>], late: f64, now: Nanos) {
-        let tallies: Vec<Tally> = members.iter().map(|member| member.sweep()).collect();
+        let (tallies, spreads): (Vec<Tally>, Vec<_>) =
+            members.iter().map(|member| member.sweep()).unzip();
         let since = Nanos::new(now.as_u64().saturating_sub(learn::SWEEP.as_nanos() as u64));
         let tolerable = self.rules.tolerable.as_f64() + late;
         for index in self.rules.peers.outliers(&tallies, tolerable) {
-            members[index].nominate(since, now);
+            members[index].nominate(since, Rule::Peers, now);
+        }
+        if self.rules.peers != PeersPolicy::Off {
+            for index in slower(&spreads) {
+                members[index].nominate(since, Rule::Latency, now);
+            }
         }
     }
 }

@@ -478,3 +478,53 @@ fn an_open_breaker_probes_though_the_clock_was_set_back_an_hour() {
     // Ten minutes of asking: the longest wait is far shorter.
     assert!((0..600).any(|second| vitals.permit(at(second * 1_000)).is_ok()));
 }
+
+#[test]
+fn one_that_is_slower_than_its_peers_is_told_of_and_with_the_rule_enforced_is_out() {
+    use crate::{Enforce, EnforcePolicy, Rule};
+
+    for (enforce, state) in [
+        (EnforcePolicy::new(), State::Closed),
+        (EnforcePolicy::new().latency(Enforce::ON), State::Open),
+    ] {
+        let rules = Rules {
+            enforce,
+            ..Rules::default()
+        };
+        let host = Host {
+            registry: Registry::new(Arc::new(Events::new(100, |_| {}))),
+            ..Host::new(Clock(|| Nanos::ZERO))
+        };
+        let destination = Destination::new("db", &rules, &host);
+        let set =
+            ["a:1", "b:1", "c:1"].map(|name| destination.endpoint(Endpoint::new(name).unwrap()));
+        let mut last = State::Closed;
+        for millis in (0..25_000_u64).step_by(10) {
+            for (n, vitals) in set.iter().enumerate() {
+                if let Ok(permit) = vitals.permit(at(millis)) {
+                    let took = if n == 2 { 60 } else { 20 } + millis / 10 % 10;
+                    vitals.record(permit, at(millis + took), Outcome::Success);
+                }
+            }
+            destination.0.observe(at(millis));
+            if set[2].state() == State::Open {
+                last = State::Open;
+            }
+        }
+        assert_eq!(last, state);
+        let decisions = set.map(|vitals| vitals.snapshot(at(25_000)).decisions.latency);
+        let all = decisions.map(|of| of.enforced + of.unenforced);
+        assert_eq!(all[..2], [0, 0]);
+        // Let back in, it is compared again; noted down, it is noted once.
+        assert!(all[2] == 1 || state == State::Open && all[2] == 2);
+        let events = host.registry.events().since(0).events;
+        let said = events.iter().any(|event| match event.kind {
+            EventKind::Held(Hold::DryRun(Rule::Latency)) => state == State::Closed,
+            EventKind::Opened {
+                by: Rule::Latency, ..
+            } => state == State::Open,
+            _ => false,
+        });
+        assert!(said, "{events:?}");
+    }
+}

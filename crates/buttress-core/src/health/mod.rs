@@ -117,6 +117,14 @@ impl Detector {
         }
     }
 
+    /// A probe of our own ended so. Is that evidence? It is to a rule whose rhythm is that of probes.
+    pub(crate) fn probed(&mut self, fact: &Fact) -> Option<Alarm> {
+        match self {
+            Self::Phi(rule) => rule.probed(fact),
+            _ => None,
+        }
+    }
+
     /// Must it see every success as it comes? Otherwise it is enough to tell it how many there were before a failure.
     pub(crate) const fn eager(&self) -> bool {
         match self {

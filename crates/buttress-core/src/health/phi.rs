@@ -29,6 +29,8 @@ pub(crate) struct Phi {
     asked: Option<Nanos>,
     gaps: Gaps,
     suspect: bool,
+    /// Does it hear our own probes, and calls no more?
+    by_probes: bool,
 }
 
 impl Phi {
@@ -44,10 +46,48 @@ impl Phi {
             asked: None,
             gaps,
             suspect: false,
+            by_probes: false,
+        }
+    }
+
+    /// A probe of our own came back, or was given up. The periodic rhythm is theirs from then on, and calls are no part of it.
+    ///
+    /// Heartbeats are due when they are sent, and not one interval after the last: what is learnt is how long they take,
+    /// for we probe now and then faster or more slowly.
+    pub(crate) fn probed(&mut self, fact: &Fact) -> Option<Alarm> {
+        if self.policy.rhythm != Rhythm::Periodic {
+            return None;
+        }
+        if !std::mem::replace(&mut self.by_probes, true) {
+            self.gaps = Gaps::new(self.policy.samples);
+            self.reset();
+        }
+        match fact.sign() {
+            Sign::Good => {
+                let took = fact.now.since(fact.started);
+                if self.last.is_none() || self.phi(fact.now) < self.policy.threshold {
+                    self.gaps.learn(took);
+                }
+                self.last = self.last.max(Some(fact.now));
+                self.asked = None;
+                self.suspect = false;
+                None
+            }
+            Sign::Bad => {
+                self.asked = Some(
+                    self.asked
+                        .map_or(fact.started, |first| first.min(fact.started)),
+                );
+                self.look(fact.now)
+            }
+            Sign::Silent => None,
         }
     }
 
     pub(crate) fn record(&mut self, fact: &Fact) -> Option<Alarm> {
+        if self.by_probes {
+            return None;
+        }
         match (fact.sign(), fact.outcome) {
             (Sign::Good, _) | (_, Outcome::Overload(_)) => {
                 self.alive(fact.now);
@@ -60,6 +100,9 @@ impl Phi {
 
     /// A call begun at `asked` is not answered well by `now`. Has the silence grown too long?
     pub(crate) fn wait(&mut self, asked: Nanos, now: Nanos) -> Option<Alarm> {
+        if self.by_probes {
+            return None;
+        }
         self.asked = Some(self.asked.map_or(asked, |first| first.min(asked)));
         self.look(now)
     }

@@ -4,10 +4,12 @@ mod cap;
 mod deviation;
 mod outlier;
 mod policy;
+mod slower;
 
 pub use cap::EjectionPolicy;
 pub(crate) use outlier::{common_cause, explained};
 pub use policy::PeersPolicy;
+pub(crate) use slower::{Spread, slower};
 
 /// Failed calls out of calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -71,6 +71,10 @@ impl Ledger {
         });
     }
 
+    pub(crate) const fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     pub(crate) const fn repaired(&mut self, now: Nanos) {
         if let Some(episode) = &mut self.open {
             episode.repaired = Some(now);

@@ -12,7 +12,7 @@ mod trend;
 
 pub(crate) use counts::Counters;
 pub use counts::{Causes, Counts};
-pub use decisions::Decisions;
+pub use decisions::{Decided, Decisions};
 pub use episode::Episode;
 pub(crate) use flights::{Flights, Note};
 pub(crate) use latency::{BUCKETS, Latency, ceiling};

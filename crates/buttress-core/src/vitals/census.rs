@@ -6,6 +6,7 @@ use super::state::State;
 use crate::{
     Health, Tally,
     destination::Census,
+    peers::Spread,
     stats::Counters,
     sync::{Ordering, lock},
 };
@@ -18,8 +19,9 @@ pub(super) struct Asked {
     unclear: Census,
     /// The generation they are of.
     generation: u32,
-    /// Calls since its peers were last compared with it.
+    /// Calls since its peers were last compared with it, and how long they took.
     sweep: Tally,
+    spread: Spread,
 }
 
 impl State {
@@ -51,8 +53,12 @@ impl State {
     }
 
     /// Calls of the time since this was last asked, as far as they were counted by [`census_since`](Self::census_since).
-    pub(crate) fn sweep(&self) -> Tally {
-        std::mem::take(&mut lock(&self.asked).sweep)
+    pub(crate) fn sweep(&self) -> (Tally, Spread) {
+        let mut asked = lock(&self.asked);
+        (
+            std::mem::take(&mut asked.sweep),
+            std::mem::take(&mut asked.spread),
+        )
     }
 
     /// All calls that ended, and those of them that failed.
@@ -100,7 +106,13 @@ impl State {
         if health != Health::Healthy {
             return Census::default();
         }
-        self.drain_latencies(&mut each);
+        let compared = self.endpoint.is_some();
+        self.drain_latencies(|bucket, count| {
+            each(bucket, count);
+            if compared {
+                asked.spread.add(bucket, count);
+            }
+        });
         std::mem::take(&mut asked.unclear)
     }
 

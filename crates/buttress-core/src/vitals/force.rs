@@ -20,7 +20,7 @@ pub enum Force {
     Drain,
     /// It is called. What is known against it is forgotten; alarms are noted down and not acted on.
     Closed,
-    /// It is called. Alarms are noted down and not acted on. So far, one that was out when this was said stays out.
+    /// It is called, whatever it was before. Alarms are noted down and not acted on.
     MetricsOnly,
     /// It is called, and only counted.
     Disabled,

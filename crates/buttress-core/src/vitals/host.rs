@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    BreakerPolicy, Clock, EjectionPolicy, Enforce, Events, HealthPolicy, PeersPolicy, PolicyError,
-    Ratio, Registry, print_duration, sync::Arc,
+    BreakerPolicy, Clock, EjectionPolicy, Enforce, EnforcePolicy, Events, HealthPolicy,
+    PeersPolicy, PolicyError, Ratio, Registry, print_duration, sync::Arc,
 };
 
 /// By which rules an endpoint is watched.
@@ -28,8 +28,8 @@ pub struct Rules {
     pub peers: PeersPolicy,
     /// How many endpoints of a set may be out at once.
     pub ejection: EjectionPolicy,
-    /// How many of its alarms are acted on.
-    pub enforce: Enforce,
+    /// How many of its alarms are acted on, by rule.
+    pub enforce: EnforcePolicy,
     /// Which parts are at work.
     pub parts: Parts,
 }
@@ -45,7 +45,7 @@ impl Default for Rules {
             breaker: BreakerPolicy::new(),
             peers: PeersPolicy::Binomial,
             ejection: EjectionPolicy::new(),
-            enforce: Enforce::ON,
+            enforce: EnforcePolicy::new(),
             parts: Parts::default(),
         }
     }
@@ -68,11 +68,11 @@ impl Rules {
         check_period(self.false_alarm_every)
     }
 
-    pub(crate) const fn enforced(&self) -> Enforce {
+    pub(crate) const fn enforced(&self) -> EnforcePolicy {
         if self.parts.breaker {
             self.enforce
         } else {
-            Enforce::OFF
+            EnforcePolicy::all(Enforce::OFF)
         }
     }
 }

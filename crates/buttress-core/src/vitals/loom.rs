@@ -270,7 +270,7 @@ fn whoever_knows_that_it_is_open_is_refused() {
         }
         assert_eq!(vitals.state(), State::Open);
         assert!(vitals.permit(at(2)).is_err());
-        assert_eq!(vitals.snapshot(at(2)).decisions.enforced, 1);
+        assert_eq!(vitals.snapshot(at(2)).decisions.total().enforced, 1);
     });
 }
 
@@ -286,7 +286,7 @@ fn two_that_fail_at_once_open_it_once() {
         other.join().unwrap();
         let snapshot = vitals.snapshot(at(1));
         assert_eq!(
-            (snapshot.state, snapshot.decisions.enforced),
+            (snapshot.state, snapshot.decisions.total().enforced),
             (State::Open, 1)
         );
         assert_eq!(snapshot.episodes.len(), 1);

@@ -7,6 +7,7 @@ mod force;
 mod host;
 mod lane;
 mod probed;
+mod reported;
 mod said;
 mod shown;
 mod signs;

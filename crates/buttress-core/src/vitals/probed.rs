@@ -2,7 +2,7 @@
 
 use super::state::State;
 use crate::{
-    Cause, Edge, EventKind, Nanos, Outcome, Sign,
+    Cause, Edge, EventKind, Nanos, Outcome, Rule, Sign,
     health::Alarm,
     sync::{AtomicU64, Ordering},
 };
@@ -55,6 +55,8 @@ impl State {
         if outcome.sign() == Sign::Silent {
             return;
         }
+        let change = self.update(|signs| signs.heard(sent, now, outcome, self));
+        self.tell(now, change);
         let well_at = if well && !slow { sent.as_u64() } else { 0 };
         found.well_at.store(well_at, Ordering::Relaxed);
         // One that was lost before: what answers late now was stuck, and is coming back.
@@ -86,7 +88,7 @@ impl State {
         if let Outcome::Failure(cause) = outcome {
             self.note_cause(cause);
         }
-        self.nominate(since, now);
+        self.nominate(since, Rule::Probes, now);
     }
 
     /// Well again by its probes: its next call may find out whether that holds for calls too.
@@ -99,11 +101,11 @@ impl State {
     }
 
     /// Enough evidence of another kind than ended calls, since `since`.
-    pub(crate) fn nominate(&self, since: Nanos, now: Nanos) {
+    pub(crate) fn nominate(&self, since: Nanos, rule: Rule, now: Nanos) {
         if self.state() != crate::State::Closed {
             return;
         }
-        let change = self.update(|signs| signs.accuse(Alarm { since }, now, self));
+        let change = self.update(|signs| signs.accuse(Alarm { since }, rule, now, self));
         self.tell(now, change);
     }
 }

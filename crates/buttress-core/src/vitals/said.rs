@@ -23,7 +23,12 @@ impl State {
         {
             return;
         }
-        if matches!(kind, EventKind::Ramping | EventKind::Closed) {
+        // Its set has spared it in vain where nothing is done.
+        let called = match kind {
+            EventKind::Opened { wait, .. } => wait.is_zero(),
+            _ => matches!(kind, EventKind::Ramping | EventKind::Closed),
+        };
+        if called {
             self.left();
         }
         let counts = matches!(

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{Force, Rules, callers::Callers, word::Word};
 use crate::{
-    Cause, Decisions, EventKind, Nanos, Outcome, Permit, Sign, State, Verdict,
+    Cause, Decisions, Enforce, EnforcePolicy, EventKind, Nanos, Outcome, Permit, Rule, Sign, State,
+    Verdict,
     breaker::{Breaker, Change},
     destination::{Hold, Ruling},
     health::{Alarm, Bank, Detector, Fact},
@@ -17,6 +18,9 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A pause of so long is no hiccup of a busy machine.
 const LONG_PAUSE: Duration = Duration::from_millis(500);
+
+/// An alarm that is raised again within so long, three comparisons of peers, is the same.
+const LASTS: Duration = Duration::from_secs(30);
 
 /// What the others have to say before an endpoint is acted on.
 pub(super) trait Set {
@@ -40,6 +44,9 @@ pub(super) struct Signs {
     /// How many signs of health the judge has been told of.
     settled: u64,
     pub(super) decisions: Decisions,
+    enforce: EnforcePolicy,
+    /// The last alarm that was noted down only.
+    noted: Option<(Rule, Nanos)>,
     /// What is done by hand, if anything.
     pub(super) force: Option<Force>,
     /// Why alarms are not acted on, while they are not, and until when nobody is asked again.
@@ -65,11 +72,13 @@ impl Signs {
         Self {
             detector: Detector::new(&rules.health, bank),
             callers: Callers::new(rules.caller_share),
-            breaker: Breaker::new(rules.breaker, rules.enforced(), alone, seed)
+            breaker: Breaker::new(rules.breaker, rules.enforced().health, alone, seed)
                 .bearing(rules.tolerable.as_f64()),
             ledger: rules.parts.stats.then(|| Ledger::new(now)),
             settled: 0,
             decisions: Decisions::default(),
+            enforce: rules.enforced(),
+            noted: None,
             force: None,
             held: None,
             flowing: Nanos::ZERO,
@@ -78,7 +87,10 @@ impl Signs {
 
     pub(super) fn permit(&mut self, now: Nanos) -> (Result<Permit, Duration>, Option<EventKind>) {
         let (permit, change) = self.breaker.permit(now);
-        (permit, change.map(|change| self.account(change, now, None)))
+        (
+            permit,
+            change.map(|change| self.account(change, now, None, Rule::Health)),
+        )
     }
 
     /// Tells the judge of the calls that went well since it was last told: `good` of them in all. None of those took a
@@ -124,7 +136,7 @@ impl Signs {
             && (outcome.sign() != Sign::Bad
                 || self.callers.admits(permit.seat.note.caller, set.callers()));
         let alarm = judged.then(|| self.detector.record(&fact)).flatten();
-        let alarm = match self.hear(alarm, now, set) {
+        let alarm = match self.hear(alarm, Rule::Health, now, set) {
             Heard::Held(told) => return told,
             Heard::Act(alarm) => alarm,
         };
@@ -136,7 +148,7 @@ impl Signs {
             .breaker
             .follow(*permit, now, outcome.sign(), alarm.is_some())?;
         self.settled = self.settled.max(good);
-        Some(self.account(change, now, alarm))
+        Some(self.account(change, now, alarm, Rule::Health))
     }
 
     /// A call of `caller`, begun at `started`, has grown too old, and is still under way.
@@ -155,7 +167,7 @@ impl Signs {
                 return None;
             }
             let change = self.breaker.overdue(now)?;
-            return Some(self.account(change, now, None));
+            return Some(self.account(change, now, None, Rule::Health));
         }
         let fact = Fact {
             started,
@@ -167,22 +179,44 @@ impl Signs {
             return None;
         }
         let alarm = self.detector.record(&fact)?;
-        self.accuse(alarm, now, set)
+        self.accuse(alarm, Rule::Health, now, set)
     }
 
-    /// There is enough evidence since `alarm`, though no call has ended.
-    pub(super) fn accuse(&mut self, alarm: Alarm, now: Nanos, set: &impl Set) -> Option<EventKind> {
+    /// There is enough evidence since `alarm`, by `rule`.
+    pub(super) fn accuse(
+        &mut self,
+        alarm: Alarm,
+        rule: Rule,
+        now: Nanos,
+        set: &impl Set,
+    ) -> Option<EventKind> {
+        let acts = self.breaker.draws(self.enforce.of(rule));
         // Asked again, its set would spare it twice, and have one place fewer for good.
-        if self.breaker.is_down() {
+        if self.breaker.is_down() && !(acts && self.breaker.is_watching()) {
             return None;
         }
-        match self.hear(Some(alarm), now, set) {
+        // One rule's dry run must not keep another from judging.
+        if !acts && rule != Rule::Health && self.enforce.health != Enforce::OFF {
+            return self.note(rule, now);
+        }
+        match self.hear(Some(alarm), rule, now, set) {
             Heard::Held(told) => told,
             Heard::Act(alarm) => {
-                let change = self.breaker.alarmed(now)?;
-                Some(self.account(change, now, alarm))
+                let change = self.breaker.alarmed(now, acts)?;
+                Some(self.account(change, now, alarm, rule))
             }
         }
+    }
+
+    /// An alarm of a rule that is not enforced: counted once while it lasts.
+    fn note(&mut self, rule: Rule, now: Nanos) -> Option<EventKind> {
+        let before = self.noted.replace((rule, now));
+        let lasts = |(one, at)| one == rule && now.since(at) < LASTS;
+        if before.is_some_and(lasts) {
+            return None;
+        }
+        self.decisions.of(rule).unenforced += 1;
+        Some(EventKind::Held(Hold::DryRun(rule)))
     }
 
     /// Is it on the way back, about to be opened again, and not to be spared? Then it is borne.
@@ -195,7 +229,7 @@ impl Signs {
     }
 
     /// Is an alarm acted on?
-    fn hear(&mut self, alarm: Option<Alarm>, now: Nanos, set: &impl Set) -> Heard {
+    fn hear(&mut self, alarm: Option<Alarm>, rule: Rule, now: Nanos, set: &impl Set) -> Heard {
         let Some(alarm) = alarm else {
             return Heard::Act(None);
         };
@@ -208,10 +242,7 @@ impl Signs {
         }
         // By hand nothing is done about it; it is noted down as what would have been done.
         if self.force.is_some() {
-            let first = self.held.is_none();
-            self.held = Some((Hold::ByHand, now.after(ASK_AGAIN)));
-            self.decisions.unenforced += u64::from(first);
-            return Heard::Held(first.then_some(EventKind::Held(Hold::ByHand)));
+            return Heard::Held(self.hold(Hold::ByHand, rule, now));
         }
         let Ruling::Hold(why) = set.rule(&alarm, now) else {
             self.held = None;
@@ -222,17 +253,23 @@ impl Signs {
         if why == Hold::Ourselves && now.since(alarm.since) > LONG_PAUSE {
             self.detector.reset();
         }
-        let told = self.held.is_none_or(|(before, _)| before != why);
+        Heard::Held(self.hold(why, rule, now))
+    }
+
+    /// An alarm is not acted on: counted, and told, when that is news.
+    fn hold(&mut self, why: Hold, rule: Rule, now: Nanos) -> Option<EventKind> {
+        let known = self.held.is_some_and(|(before, _)| before == why);
         self.held = Some((why, now.after(ASK_AGAIN)));
-        if !told {
-            return Heard::Held(None);
+        if known {
+            return None;
         }
-        if why == Hold::Cap {
-            self.decisions.overflow += 1;
-        } else {
-            self.decisions.held += 1;
+        let decided = self.decisions.of(rule);
+        match why {
+            Hold::ByHand => decided.unenforced += 1,
+            Hold::Cap => decided.overflow += 1,
+            _ => decided.held += 1,
         }
-        Heard::Held(Some(EventKind::Held(why)))
+        Some(EventKind::Held(why))
     }
 
     /// A call begun at `asked` is still under way.
@@ -241,7 +278,24 @@ impl Signs {
             return None;
         }
         let alarm = self.detector.wait(asked, now)?;
-        self.accuse(alarm, now, set)
+        self.accuse(alarm, Rule::Health, now, set)
+    }
+
+    /// A probe sent at `sent` ended so.
+    pub(super) fn heard(
+        &mut self,
+        sent: Nanos,
+        now: Nanos,
+        outcome: Outcome,
+        set: &impl Set,
+    ) -> Option<EventKind> {
+        let fact = Fact {
+            started: sent,
+            now,
+            outcome,
+        };
+        let alarm = self.detector.probed(&fact)?;
+        self.accuse(alarm, Rule::Health, now, set)
     }
 
     /// A call was lost to `cause`: it belongs to the outage under way, or to the next one.
@@ -255,18 +309,27 @@ impl Signs {
     }
 
     /// Writes a change of the breaker into the book of outages.
-    fn account(&mut self, change: Change, now: Nanos, alarm: Option<Alarm>) -> EventKind {
+    fn account(
+        &mut self,
+        change: Change,
+        now: Nanos,
+        alarm: Option<Alarm>,
+        rule: Rule,
+    ) -> EventKind {
         let (kind, entry): (_, fn(&mut Ledger, Nanos, Nanos)) = match (change, alarm) {
             (Change::Opened(wait), Some(Alarm { since })) => {
                 self.detector.reset();
+                let decided = self.decisions.of(rule);
                 if self.breaker.flows() {
-                    self.decisions.unenforced += 1;
+                    decided.unenforced += 1;
                 } else {
-                    self.decisions.enforced += 1;
+                    decided.enforced += 1;
                 }
-                (EventKind::Opened { wait, since }, |ledger, since, now| {
-                    ledger.broke(since, now)
-                })
+                let by = rule;
+                (
+                    EventKind::Opened { wait, since, by },
+                    |ledger, since, now| ledger.broke(since, now),
+                )
             }
             (Change::Opened(wait), None) => (EventKind::Reopened { wait }, |ledger, _, _| {
                 ledger.relapsed()

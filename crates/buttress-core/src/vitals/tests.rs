@@ -359,7 +359,7 @@ fn by_hand_alarms_are_noted_down_and_not_acted_on() {
         (0..100).for_each(|millis| assert!(call(&vitals, millis, FAILED)));
         let shot = vitals.snapshot(at(100));
         assert_eq!(
-            (shot.state, shot.decisions.unenforced),
+            (shot.state, shot.decisions.total().unenforced),
             (State::Closed, noted),
             "{force}"
         );
@@ -563,4 +563,52 @@ fn a_lone_service_that_always_takes_more_than_half_its_timeout_is_called() {
         }
         assert!(sent * 10 > asked * 9, "{took} ms: {sent} of {asked}");
     }
+}
+
+fn enforcing(enforce: crate::EnforcePolicy) -> Vitals {
+    let rules = Rules {
+        enforce,
+        ..Rules::default()
+    };
+    let host = Host::new(Clock(|| Nanos::ZERO));
+    Destination::new("db", &rules, &host).alone()
+}
+
+#[test]
+fn one_rules_dry_run_is_noted_once_and_keeps_no_other_from_acting() {
+    use crate::{Enforce, EnforcePolicy, Rule};
+
+    let vitals = enforcing(EnforcePolicy::new().peers(Enforce::OFF));
+    for second in 0..3 {
+        vitals
+            .0
+            .state
+            .nominate(at(second), Rule::Peers, at(second * 10_000));
+    }
+    let decisions = vitals.snapshot(at(20_000)).decisions;
+    assert_eq!(
+        (decisions.peers.unenforced, vitals.state()),
+        (1, State::Closed)
+    );
+    (0..100).for_each(|n| _ = call(&vitals, 20_000 + n, FAILED));
+    let decisions = vitals.snapshot(at(20_100)).decisions;
+    assert_eq!(
+        (decisions.health.enforced, vitals.state()),
+        (1, State::Open)
+    );
+}
+
+#[test]
+fn one_rule_acts_on_what_another_has_only_noted() {
+    use crate::{Enforce, EnforcePolicy, Rule};
+
+    let vitals = enforcing(EnforcePolicy::new().health(Enforce::OFF));
+    (0..100).for_each(|n| assert!(call(&vitals, n, FAILED)));
+    vitals.0.state.nominate(at(0), Rule::Probes, at(100));
+    let decisions = vitals.snapshot(at(100)).decisions;
+    assert_eq!(
+        (decisions.health.unenforced, decisions.probes.enforced),
+        (1, 1)
+    );
+    assert_eq!(vitals.state(), State::Open);
 }

@@ -42,7 +42,9 @@ fn tripped(policy: BreakerPolicy) -> Breaker {
 
 /// By a call at `now`: for how long it stops.
 fn trip(breaker: &mut Breaker, now: Nanos) -> Duration {
-    let permit = breaker.permit(now).0.unwrap();
+    let Ok(permit) = breaker.permit(now).0 else {
+        unreachable!("calls flow")
+    };
     match breaker.follow(permit, now, Sign::Bad, true) {
         Some(Change::Opened(wait)) => wait,
         other => unreachable!("an alarm opens: {other:?}"),
@@ -64,7 +66,9 @@ fn ask(breaker: &mut Breaker, now: Nanos, times: usize) -> (String, Vec<Permit>)
 /// One probe after another, as written: `S`uccess, `F`ailure or `-` for nothing. The state after each.
 fn probes(breaker: &mut Breaker, now: Nanos, text: &str) -> Vec<State> {
     let one = |sign| {
-        let probe = breaker.permit(now).0.unwrap();
+        let Ok(probe) = breaker.permit(now).0 else {
+            unreachable!("a probe is permitted")
+        };
         breaker.follow(probe, now, sign, false);
         breaker.state()
     };

@@ -206,3 +206,48 @@ proptest! {
         prop_assert!(early >= 0.0 && early <= late && late <= MOST);
     }
 }
+
+/// A probe sent at `sent` that took so many milliseconds.
+fn probe(rule: &mut Phi, sent: u64, took: u64, outcome: Outcome) -> bool {
+    let fact = Fact {
+        started: at(sent),
+        now: at(sent + took),
+        outcome,
+    };
+    rule.probed(&fact).is_some()
+}
+
+#[test]
+fn by_probes_silence_is_measured_from_when_they_were_sent_however_they_are_spaced() {
+    const LOST: Outcome = Outcome::Failure(Cause::Timeout);
+    let mut rule = Phi::new(pekko());
+    let mut sent = 0;
+    // Every two seconds, then once a minute while nobody calls, then every half second.
+    for interval in [[2_000; 20], [60_000; 20], [500; 20]].concat() {
+        assert!(!probe(&mut rule, sent, 40 + sent % 7, Outcome::Success));
+        sent += interval;
+    }
+    // Calls are no part of its rhythm.
+    assert!(
+        rule.record(&fact(sent, Outcome::Failure(Cause::Error)))
+            .is_none()
+    );
+    // Half a second is five deviations of 100 ms beyond the mean: φ of 6.9; the next one is beyond doubt.
+    assert!(!probe(&mut rule, sent, 500, LOST));
+    assert!(probe(&mut rule, sent + 500, 500, LOST));
+    assert!(!probe(&mut rule, sent + 1_000, 40, Outcome::Success));
+    assert!(rule.calm());
+}
+
+#[test]
+fn the_rhythm_of_traffic_is_none_of_probes() {
+    let mut rule = Phi::new(PhiPolicy::new());
+    beat(&mut rule, 0);
+    assert!(!probe(
+        &mut rule,
+        0,
+        3_600_000,
+        Outcome::Failure(Cause::Timeout)
+    ));
+    assert!(rule.phi(at(0)) < 1.0 && rule.calm());
+}

@@ -50,7 +50,8 @@ pub enum Rhythm {
     /// Independently of each other, as calls of many users do: gaps are exponentially distributed.
     #[default]
     Traffic,
-    /// In time, as answers to periodic probes do: gaps are normally distributed.
+    /// In time, as answers to periodic probes do: gaps are normally distributed. Where a probe is given it hears those, from when
+    /// each was sent, and calls no more.
     Periodic,
 }
 

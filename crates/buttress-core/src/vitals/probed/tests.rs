@@ -167,3 +167,21 @@ fn a_probe_that_says_nothing_changes_nothing() {
     assert!(!one.is_suspect());
     assert_eq!(told(&one, |_| true), 0);
 }
+
+#[test]
+fn a_rule_of_silence_hears_the_probes_of_one_that_nobody_calls() {
+    let rules = Rules {
+        health: HealthPolicy::phi(
+            crate::PhiPolicy::new()
+                .rhythm(crate::Rhythm::Periodic)
+                .pause(Duration::ZERO),
+        ),
+        ..Rules::default()
+    };
+    let vitals = Vitals::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
+    (0..10).for_each(|n| probe(&vitals, n * 2_000, Outcome::Success, None));
+    assert_eq!(vitals.state(), State::Closed);
+    vitals.probed(at(20_000), at(21_000), LOST, None);
+    assert_eq!(vitals.state(), State::Open, "with no edge of its probes");
+    assert_eq!(vitals.snapshot(at(21_000)).decisions.health.enforced, 1);
+}
