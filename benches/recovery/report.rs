@@ -44,7 +44,7 @@ impl Report {
         report.note("seed", plan.seed);
         for (name, policy) in policy::all() {
             let policy = serde_json::to_value(policy).map_err(|error| error.to_string())?;
-            report.note(&format!("policy.{name}"), policy);
+            report.note(&format!("policy.{}", name.replace('.', "_")), policy);
         }
         Ok(report)
     }
