@@ -105,7 +105,7 @@ async fn every_kind_of_answer_counts_as_a_success() {
         assert!(answer.status().is_success(), "{path}");
         answer.into_body().collect().await.unwrap();
     }
-    let counts = layer.vitals().snapshot(CLOCK.now()).counts;
+    let counts = layer.handle().snapshot().counts;
     assert_eq!(
         (counts.successes, counts.finished(), counts.in_flight()),
         (4, 4, 0),
@@ -151,7 +151,7 @@ async fn two_routes_share_one_breaker_and_refusals_are_answers() {
     assert_eq!(refused.headers()["retry-after"], "1");
     let words = refused.into_body().collect().await.unwrap().to_bytes();
     assert!(words.starts_with(b"circuit open"), "{words:?}");
-    assert_eq!(layer.vitals().snapshot(CLOCK.now()).state, State::Open);
+    assert_eq!(layer.handle().state(), State::Open);
 }
 
 /// Three servers: one gone, one failing, one well. Tells how many requests the failing one handled.

@@ -9,7 +9,7 @@ use std::{
 
 use buttress::{
     BreakerLayer, BreakerPolicy, Buttress, CLOCK, Cause, Fault, Foreign, Guard, GuardLayer,
-    HealthLayer, Idempotent, Outcome, Policy, Redundancy, State, StatsLayer, fixed,
+    HealthLayer, Idempotent, Key, Outcome, Policy, Redundancy, State, StatsLayer, fixed,
 };
 use tower::{Layer as _, Service};
 
@@ -122,6 +122,7 @@ pub(crate) fn at(place: Place, seed: u64) -> Result<Vec<Case>, String> {
             ),
             case("stats", StatsLayer::new("bench", Foreign).layer(bare), bare),
             case("guard", guarded.clone(), bare),
+            case("guard_keyed", guard()?.by(host).layer(bare), bare),
             case("refusal", refusing(bare)?, bare),
             case("dispatch_3", dispatch(3, bare)?, bare),
             case("dispatch_100", dispatch(100, bare)?, bare),
@@ -129,6 +130,11 @@ pub(crate) fn at(place: Place, seed: u64) -> Result<Vec<Case>, String> {
             case("control.naive", Naive::new(bare), bare),
         ],
     })
+}
+
+/// The key of every request.
+const fn host(_: &u64) -> Key<'_> {
+    Key::caseless("orders.example.com:443")
 }
 
 /// One clock read per call.
@@ -196,11 +202,12 @@ where
 fn refusing(bare: Bare) -> Result<Guard<Bare, Foreign>, String> {
     let layer = BreakerLayer::with_policy("bench", Foreign, &staying_open());
     let layer = layer.map_err(|error| error.to_string())?;
+    let handle = layer.handle();
     for _ in 0..10_000 {
-        if layer.vitals().state() == State::Open {
+        if handle.state() == State::Open {
             return Ok(layer.layer(bare));
         }
-        if let Ok(attempt) = layer.vitals().admit() {
+        if let Ok(attempt) = handle.admit() {
             attempt.finish(Outcome::Failure(Cause::Error));
         }
     }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use buttress::{
-    Buttress, CLOCK, Dispatch, Endpoint, Idempotent, Nanos, Plain, Policy, State, Vitals, fixed,
+    Buttress, CLOCK, Dispatch, Endpoint, Handle, Idempotent, Nanos, Plain, Policy, State, fixed,
 };
 use fastrand::Rng;
 use tokio::time::sleep;
@@ -105,8 +105,9 @@ async fn comes_back(policy: Policy, outage: f64, mut random: Rng) -> Result<Foun
     for service in &mut services {
         service.ready().await.map_err(|error| error.to_string())?;
     }
-    let watched: Option<Vec<Vitals>> = services.iter().map(|client| client.vitals(SICK)).collect();
-    let watched = watched.ok_or("the sick replica is not known")?;
+    let sick_to = |client: &Client| client.handles().find(SICK);
+    let watched: Result<Vec<Handle>, _> = services.iter().map(sick_to).collect();
+    let watched = watched.map_err(|error| error.to_string())?;
     let over = Arc::new(AtomicBool::new(false));
     let traffic = tokio::spawn(traffic(services, random, Arc::clone(&over)));
     let full = watch(&watched, BREAKS + outage).await;
@@ -139,7 +140,7 @@ fn client(policy: Policy, sick: &Replica) -> Result<Client, String> {
 }
 
 /// Until all have sent it their full share for a while: when that began.
-async fn watch(clients: &[Vitals], repair: f64) -> Option<f64> {
+async fn watch(clients: &[Handle], repair: f64) -> Option<f64> {
     let start = CLOCK.now();
     let (mut since, mut full, mut end) = (None, None, repair + PATIENCE);
     loop {
@@ -153,7 +154,7 @@ async fn watch(clients: &[Vitals], repair: f64) -> Option<f64> {
         }
         let flows = clients
             .iter()
-            .all(|one| one.state() == State::Closed && one.share() >= 1.0);
+            .all(|one| one.state() == State::Closed && one.vitals().share() >= 1.0);
         since = if flows { since.or(Some(now)) } else { None };
         if since.is_some_and(|since| now - since >= STABLE) {
             full = since.map(|since| since - repair);

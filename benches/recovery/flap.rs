@@ -56,7 +56,7 @@ async fn flaps(policy: Policy, lasts: f64, mut random: Rng) -> Result<Found, Str
         .policy("flapping", policy)
         .guard("flapping", Plain)
         .map_err(|error| error.to_string())?;
-    let vitals = layer.vitals().clone();
+    let vitals = layer.handle().vitals().clone();
     let start = CLOCK.now();
     let since = move || CLOCK.now().since(start).as_secs_f64();
     // Well before the first turn, ill in the first and in every other one.

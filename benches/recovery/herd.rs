@@ -81,7 +81,7 @@ struct Round {
 }
 
 async fn round(layer: GuardLayer<Plain>) -> Result<Round, String> {
-    let vitals = layer.vitals().clone();
+    let vitals = layer.handle().vitals().clone();
     let reached = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&reached);
     let mut service = layer.layer(service_fn(move |well: bool| {

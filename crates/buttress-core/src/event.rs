@@ -4,7 +4,7 @@ use std::{collections::VecDeque, fmt, time::Duration};
 
 use crate::{
     Force, Hold, Nanos, Ratio, Rule, Verdict,
-    sync::{Arc, Mutex, lock},
+    sync::{Arc, Mutex, Weak, lock},
 };
 
 /// Something that changed, worth telling.
@@ -70,6 +70,9 @@ pub enum EventKind {
     Forced(Option<Force>),
     /// Somebody has said that what was known against it is to be forgotten.
     Reset,
+    /// There were more keys than are kept apart: so many were forgotten since this was last said, a minute ago or longer.
+    /// Said of no key.
+    Forgotten(u64),
     /// A probe failed: calls stay stopped for `wait` more.
     Reopened {
         /// Until the next probe.
@@ -129,6 +132,13 @@ impl fmt::Display for EventKind {
             Self::Forced(Some(force)) => write!(f, "{force}, by hand"),
             Self::Forced(None) => f.write_str("no longer by hand"),
             Self::Reset => f.write_str("reset by hand"),
+            Self::Forgotten(1) => {
+                f.write_str("one key forgotten, for there are more than are kept apart")
+            }
+            Self::Forgotten(keys) => write!(
+                f,
+                "{keys} keys forgotten, for there are more than are kept apart"
+            ),
             Self::Held(Hold::ByHand) => f.write_str("ill, and by hand nothing is done"),
             Self::Held(Hold::DryRun(rule)) => {
                 write!(f, "ill by its {}, which is only noted down", rule.name())
@@ -168,7 +178,12 @@ struct Log {
     recent: VecDeque<Event>,
     /// How many were ever told.
     told: u64,
+    /// Who else is told.
+    listeners: Vec<Weak<Listener>>,
 }
+
+/// Is told of each event as it happens. It must not wait.
+type Listener = dyn Fn(&Event) + Send + Sync;
 
 impl Events {
     /// Keeps the last `capacity` events, and hands each to `listener` as it happens.
@@ -178,6 +193,7 @@ impl Events {
             log: Mutex::new(Log {
                 recent: VecDeque::new(),
                 told: 0,
+                listeners: Vec::new(),
             }),
             capacity,
             listener,
@@ -197,15 +213,29 @@ impl Events {
         }
     }
 
+    /// Tells `listener` of each event from now on, on the thread on which it happens, for as long as somebody holds it.
+    pub fn listen(&self, listener: Weak<dyn Fn(&Event) + Send + Sync>) {
+        let mut log = lock(&self.log);
+        log.listeners.retain(|listener| listener.strong_count() > 0);
+        log.listeners.push(listener);
+    }
+
     pub(crate) fn tell(&self, event: Event) {
         (self.listener)(&event);
         let mut log = lock(&self.log);
+        let listeners: Vec<_> = log.listeners.iter().filter_map(Weak::upgrade).collect();
+        log.told += 1;
         if log.recent.len() >= self.capacity {
             log.recent.pop_front();
         }
-        log.told += 1;
+        let heard = (!listeners.is_empty()).then(|| event.clone());
         if self.capacity > 0 {
             log.recent.push_back(event);
+        }
+        drop(log);
+        // Outside of the lock: a listener may look at the log.
+        if let Some(event) = heard {
+            listeners.iter().for_each(|listener| listener(&event));
         }
     }
 }
@@ -232,6 +262,22 @@ mod tests {
             endpoint: None,
             kind: EventKind::Probing,
         }
+    }
+
+    #[test]
+    fn a_listener_is_told_at_once_for_as_long_as_it_is_held() {
+        let events = Events::new(0, |_| {});
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&heard);
+        let listener: Arc<Listener> =
+            Arc::new(move |event: &Event| lock(&into).push(event.at.as_u64()));
+        events.listen(Arc::downgrade(&listener));
+        events.tell(event(1));
+        drop(listener);
+        events.tell(event(2));
+        assert_eq!(*lock(&heard), [1]);
+        events.listen(Weak::<fn(&Event)>::new());
+        assert_eq!(lock(&events.log).listeners.len(), 1, "the gone are pruned");
     }
 
     #[test]

@@ -43,6 +43,7 @@ mod enforce;
 mod event;
 mod explain;
 mod health;
+mod key;
 mod locate;
 mod math;
 mod outcome;
@@ -61,8 +62,10 @@ mod stats;
 mod supervise;
 mod sync;
 mod time;
+mod unknown_name;
 mod value;
 mod vitals;
+mod wall;
 
 pub use attempt::Attempt;
 pub use backoff::{Backoff, BackoffPolicy, Jitter};
@@ -77,6 +80,7 @@ pub use explain::{Delay, Explanation, Threshold, Traffic};
 pub use health::{
     EwmaPolicy, Health, HealthPolicy, PhiPolicy, RatePolicy, Rhythm, SlowPolicy, Window,
 };
+pub use key::{Key, KeyOf};
 pub use locate::{FaultKind, Place, Suspect, Verdict};
 pub use outcome::{Cause, Origin, Outcome, Sign};
 pub use peers::{EjectionPolicy, PeersPolicy, Tally};
@@ -89,10 +93,11 @@ pub use redact::Redact;
 pub use redundancy::{Ended, MAX_ATTEMPTS, Progress, Redundancy, Step};
 pub use refusal::Refusal;
 pub use registry::{Registry, Snapshot};
-pub use stats::{Causes, Counts, Decided, Decisions, Episode, Reliability, Trend};
+pub use stats::{Causes, Counts, Decided, Decisions, Episode, Recovery, Reliability, Trend};
 pub use supervise::{Next, Restart, Supervision, SupervisorPolicy};
 pub use time::{Clock, Nanos};
+pub use unknown_name::UnknownName;
 #[cfg(feature = "serde")]
 pub use value::duration_text;
 pub use value::{Ratio, parse_duration, print_duration};
-pub use vitals::{Force, Host, Parts, Rules, Vitals};
+pub use vitals::{Entrance, Force, Host, Parts, Rules, Vitals};

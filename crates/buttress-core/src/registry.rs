@@ -1,8 +1,10 @@
 //! Where exporters look.
 
+use std::{collections::HashSet, time::SystemTime};
+
 use crate::{
-    Causes, Counts, Decisions, Episode, Events, Force, Health, Nanos, Reliability, State, Trend,
-    Vitals,
+    Causes, Counts, Decisions, Destination, Episode, Events, Force, Health, Nanos, Reliability,
+    State, Trend, UnknownName, Verdict, Vitals,
     sync::{Arc, Mutex, Weak, lock},
 };
 
@@ -13,8 +15,14 @@ use crate::{
 pub struct Snapshot {
     /// Under which policy.
     pub policy: Arc<str>,
-    /// Which endpoint, where there are several.
+    /// Which endpoint, or which key, where there are several.
     pub endpoint: Option<Arc<str>>,
+    /// Where it stands, as far as that was said.
+    pub zone: Option<Arc<str>>,
+    /// What it runs, as far as that was said.
+    pub version: Option<Arc<str>>,
+    /// Which tier it belongs to, where there are several endpoints.
+    pub priority: Option<u32>,
     /// Is it well?
     pub health: Health,
     /// How near an alarm is, 0 to 1, where its rule can tell.
@@ -23,6 +31,8 @@ pub struct Snapshot {
     pub state: State,
     /// What is done with it by hand, if anything.
     pub forced: Option<Force>,
+    /// Where the fault is, as far as the calls tell; absent while it is well.
+    pub verdict: Option<Arc<Verdict>>,
     /// The share of its calls that it gets, 0 to 1.
     pub share: f64,
     /// How many attempts ended how.
@@ -35,9 +45,18 @@ pub struct Snapshot {
     pub trend: Option<Trend>,
     /// Its last outages, the current one last.
     pub episodes: Vec<Episode>,
+    /// How many other keys of its layer were forgotten, for there were more than are kept apart. Absent where there are no
+    /// keys.
+    pub forgotten_keys: Option<u64>,
 }
 
 impl Snapshot {
+    /// Its name: that of the policy, and behind a slash the endpoint or key.
+    #[must_use]
+    pub fn name(&self) -> String {
+        name(&self.policy, self.endpoint.as_deref())
+    }
+
     /// Failed attempts, by cause.
     #[must_use]
     pub const fn failures(&self) -> &Causes {
@@ -52,6 +71,8 @@ impl Snapshot {
 pub struct Registry {
     members: Arc<Mutex<Vec<Weak<crate::vitals::Lanes>>>>,
     events: Arc<Events>,
+    /// What the clock on the wall said at [`Nanos::ZERO`].
+    epoch: Option<SystemTime>,
 }
 
 impl Registry {
@@ -61,7 +82,21 @@ impl Registry {
         Self {
             members: Arc::default(),
             events,
+            epoch: None,
         }
+    }
+
+    /// The same, knowing what the clock on the wall said at [`Nanos::ZERO`]: outages are labelled with it.
+    #[must_use]
+    pub const fn epoch(mut self, epoch: SystemTime) -> Self {
+        self.epoch = Some(epoch);
+        self
+    }
+
+    /// What the clock on the wall said at `at`, where that is known. A label: it does not follow when that clock is set.
+    #[must_use]
+    pub fn wall(&self, at: Nanos) -> Option<SystemTime> {
+        self.epoch?.checked_add(at.since(Nanos::ZERO))
     }
 
     /// What changed lately.
@@ -83,12 +118,60 @@ impl Registry {
     /// Everything known of every endpoint, in the order they were added.
     #[must_use]
     pub fn snapshot(&self, now: Nanos) -> Vec<Snapshot> {
-        let members: Vec<Vitals> = lock(&self.members)
-            .iter()
-            .filter_map(Vitals::upgrade)
-            .collect();
+        let members = self.members();
         members.iter().map(|vitals| vitals.snapshot(now)).collect()
     }
+
+    /// What goes by `name`: everything under the policy of that name, or the one endpoint or key that is so called
+    /// (`inventory/10.0.0.1:80`).
+    ///
+    /// # Errors
+    ///
+    /// When nothing does.
+    pub fn find(&self, name: &str) -> Result<Vec<Vitals>, UnknownName> {
+        let members = self.members();
+        let found: Vec<Vitals> = members
+            .iter()
+            .filter(|one| one.goes_by(name))
+            .cloned()
+            .collect();
+        if found.is_empty() {
+            let known = members
+                .iter()
+                .flat_map(|one| [one.policy().to_string(), one.name()]);
+            return Err(UnknownName::new(name, known));
+        }
+        Ok(found)
+    }
+
+    /// The destinations in use, in the order they were first added.
+    #[must_use]
+    pub fn destinations(&self) -> Vec<Destination> {
+        let mut destinations: Vec<Destination> = Vec::new();
+        let mut seen = HashSet::new();
+        for vitals in self.members() {
+            let destination = vitals.destination();
+            if seen.insert(destination.address()) {
+                destinations.push(destination);
+            }
+        }
+        destinations
+    }
+
+    pub(crate) fn members(&self) -> Vec<Vitals> {
+        lock(&self.members)
+            .iter()
+            .filter_map(Vitals::upgrade)
+            .collect()
+    }
+}
+
+/// The name of what is called under `policy` at `endpoint`.
+pub(crate) fn name(policy: &str, endpoint: Option<&str>) -> String {
+    endpoint.map_or_else(
+        || policy.to_owned(),
+        |endpoint| format!("{policy}/{endpoint}"),
+    )
 }
 
 #[cfg(all(test, not(loom)))]

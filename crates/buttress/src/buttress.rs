@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use buttress_core::{Endpoint, Parts, PolicyError, ReconnectPolicy, Registry};
+use buttress_core::{Endpoint, Parts, PolicyError, ReconnectPolicy, Registry, UnknownName, Vitals};
 
 use crate::{
-    BreakerLayer, Dispatch, DispatchLayer, GuardLayer, HealthLayer, ReconnectLayer, RetryLayer,
-    StatsLayer, Supervisor, dispatch::EndpointSets, host, policy::Policy,
+    BreakerLayer, Dispatch, DispatchLayer, GuardLayer, Handle, Handles, HealthLayer,
+    ReconnectLayer, RetryLayer, StatsLayer, Supervisor, dispatch::EndpointSets, host,
+    policy::Policy,
 };
 
 /// The root: named policies, and the registry in which everything made from them is seen.
@@ -174,6 +175,54 @@ impl Buttress {
     /// Runs background services, seen in this registry.
     pub fn supervisor(&self) -> Supervisor {
         Supervisor::within(self.registry.clone())
+    }
+
+    /// What was made from the policy `name`, or, behind its name and a slash, one endpoint or key of it
+    /// (`inventory/10.0.0.1:80`), in somebody's hand.
+    ///
+    /// # Errors
+    ///
+    /// When nothing is in use that goes by that name, or several are: then see [`handles`](Self::handles). Says what names
+    /// there are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use buttress::{Buttress, Force, Plain, Policy};
+    ///
+    /// let buttress = Buttress::new().policy("db", Policy::new());
+    /// let layer = buttress.guard("db", Plain).unwrap();
+    /// buttress.handle("db")?.force(Force::MetricsOnly);
+    /// assert_eq!(layer.handle().forced(), Some(Force::MetricsOnly));
+    /// assert_eq!(
+    ///     buttress.handle("bd").unwrap_err().to_string(),
+    ///     "nothing goes by the name \"bd\"; known: db",
+    /// );
+    /// # Ok::<(), buttress::UnknownName>(())
+    /// ```
+    pub fn handle(&self, name: &str) -> Result<Handle, UnknownName> {
+        let mut found = self.registry.find(name)?;
+        match (found.pop(), found.len()) {
+            (Some(one), 0) => Ok(Handle::of(one)),
+            (last, others) => {
+                let names = found.iter().chain(&last).map(Vitals::name);
+                Err(UnknownName::new(name, names).several(others + 1))
+            }
+        }
+    }
+
+    /// All that was made from the policy `name`, in somebody's hand.
+    ///
+    /// # Errors
+    ///
+    /// When nothing is in use that was made from it. Says what names there are.
+    pub fn handles(&self, name: &str) -> Result<Handles, UnknownName> {
+        let found = self.registry.find(name)?;
+        if found.iter().all(|one| one.policy() != name) {
+            let policies = found.iter().map(|one| one.policy().to_owned());
+            return Err(UnknownName::new(name, policies));
+        }
+        Ok(Handles::named(&self.registry, name))
     }
 
     /// Where exporters look.

@@ -1,6 +1,9 @@
 //! The one place that reads a clock.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::OnceLock,
+    time::{Duration, SystemTime},
+};
 
 use buttress_core::{Clock, Nanos};
 use tokio::time::Instant;
@@ -24,6 +27,15 @@ pub const CLOCK: Clock = Clock(read);
 #[expect(clippy::disallowed_methods, reason = "the one clock")]
 fn read() -> Nanos {
     Nanos::ZERO.after(Instant::now().saturating_duration_since(origin()))
+}
+
+/// What the clock on the wall says of [`Nanos::ZERO`]: for labels.
+#[expect(clippy::disallowed_methods, reason = "the one clock, and a label")]
+pub(crate) fn epoch() -> SystemTime {
+    let ago = CLOCK.now().since(Nanos::ZERO);
+    SystemTime::now()
+        .checked_sub(ago)
+        .unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// The same point in time as a timer takes it.

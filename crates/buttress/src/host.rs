@@ -7,14 +7,14 @@ use buttress_core::{
 };
 use tokio::{runtime::Handle, time::sleep_until};
 
-use crate::clock::{CLOCK, instant};
+use crate::clock::{CLOCK, epoch, instant};
 
 /// How many events a root keeps for slow readers.
 const KEPT_EVENTS: usize = 1024;
 
 /// A place to be seen, whose changes go to `tracing` too.
 pub(crate) fn registry() -> Registry {
-    Registry::new(Arc::new(Events::new(KEPT_EVENTS, trace)))
+    Registry::new(Arc::new(Events::new(KEPT_EVENTS, trace))).epoch(epoch())
 }
 
 pub(crate) fn destination(name: &str, rules: &Rules, registry: &Registry) -> Destination {

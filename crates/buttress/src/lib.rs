@@ -6,6 +6,8 @@
 //! | MTBF, MTTR, availability | [`StatsLayer::new("db", Plain)`](StatsLayer) |
 //! | to know whether it is well | [`HealthLayer::new("db", Plain)`](HealthLayer) |
 //! | all of these, measured once | [`GuardLayer::new("db", Plain)`](GuardLayer) |
+//! | one for each host, tenant or route | [`GuardLayer::by`] |
+//! | to take something out by hand, to hear what happens | [`GuardLayer::handle`], [`Buttress::handle`] |
 //! | to ask a service again | [`RetryLayer`] |
 //! | replicas, and failover between them | [`Buttress::dispatch`] |
 //! | a service that is made anew when it breaks | [`ReconnectLayer`] |
@@ -42,6 +44,7 @@ mod dispatch;
 #[cfg(any(doc, doctest))]
 pub mod docs;
 mod guard;
+mod handle;
 mod host;
 mod labelled;
 mod plain;
@@ -58,19 +61,25 @@ pub use buttress_core::{
     Attempt, BackoffPolicy, BreakerPolicy, Budget, Cause, Causes, Clock, Counts, Decided,
     Decisions, Delay, Describe, Destination, EjectionPolicy, Endpoint, Enforce, EnforcePolicy,
     Episode, Event, EventKind, Events, EwmaPolicy, Explanation, FaultKind, Force, Growth, Health,
-    HealthPolicy, Hold, InvalidEndpoint, Jitter, Labels, Nanos, Origin, Outcome, Panic,
+    HealthPolicy, Hold, InvalidEndpoint, Jitter, Key, KeyOf, Labels, Nanos, Origin, Outcome, Panic,
     PeersPolicy, Permit, PhiPolicy, Place, PolicyError, ProbePolicy, Protocol, RampPolicy,
-    RatePolicy, Ratio, Recent, ReconnectPolicy, Redact, Redundancy, Refusal, Registry, Reliability,
-    Resend, Restart, Rhythm, Rule, Sign, SlowPolicy, Snapshot, State, SupervisorPolicy, Suspect,
-    Tally, Threshold, Traffic, Trend, TrialPolicy, Verdict, Vitals, Window,
+    RatePolicy, Ratio, Recent, ReconnectPolicy, Recovery, Redact, Redundancy, Refusal, Registry,
+    Reliability, Resend, Restart, Rhythm, Rule, Sign, SlowPolicy, Snapshot, State,
+    SupervisorPolicy, Suspect, Tally, Threshold, Traffic, Trend, TrialPolicy, UnknownName, Verdict,
+    Vitals, Window,
 };
 #[cfg(feature = "http")]
-pub use buttress_http::{BodyError, BoxedHttp, GuardedBody, Http, HttpProbe, Replayable};
+pub use buttress_http::{
+    BodyError, BoxedHttp, ByHeader, ByHost, GuardedBody, Http, HttpProbe, Replayable,
+};
 pub use clock::CLOCK;
 pub use dispatch::{
     Connect, Dispatch, DispatchFuture, DispatchLayer, EndpointSets, Fixed, Never, RetryLayer, fixed,
 };
-pub use guard::{BreakerLayer, Guard, GuardFuture, GuardLayer, HealthLayer, StatsLayer};
+pub use guard::{
+    BreakerLayer, By, Guard, GuardFuture, GuardLayer, HealthLayer, Keyed, KeyedLayer, StatsLayer,
+};
+pub use handle::{Handle, Handles, Subscription};
 pub use labelled::Labelled;
 pub use plain::{Fault, Foreign, Idempotent, Plain};
 pub use policy::Policy;

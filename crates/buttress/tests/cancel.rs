@@ -4,8 +4,8 @@
 use std::{cell::RefCell, collections::HashMap, fmt::Debug, future::poll_fn, time::Duration};
 
 use buttress::{
-    Buttress, CLOCK, Cause, Endpoint, GuardLayer, Idempotent, Nanos, Outcome, Plain, Policy,
-    Redundancy, RetryLayer, Snapshot, State, StatsLayer, Vitals, fixed,
+    Buttress, CLOCK, Cause, Endpoint, GuardLayer, Handle, Idempotent, Key, Nanos, Outcome, Plain,
+    Policy, Redundancy, RetryLayer, Snapshot, State, StatsLayer, Vitals, fixed,
 };
 use buttress_test::{Answer, Readiness, Script, Scripted, cancel_everywhere};
 use tower::{BoxError, Layer as _, Service, service_fn};
@@ -72,14 +72,8 @@ impl Scene {
         Self { shots, scripts }
     }
 
-    fn of_vitals<const N: usize>(vitals: [&Vitals; N], script: Script) -> Self {
-        let vitals = vitals.map(Vitals::clone);
-        let shots = move || {
-            vitals
-                .each_ref()
-                .map(|one| one.snapshot(CLOCK.now()))
-                .into()
-        };
+    fn of<const N: usize>(handles: [Handle; N], script: Script) -> Self {
+        let shots = move || handles.each_ref().map(Handle::snapshot).into();
         let (shots, scripts) = (Box::new(shots), vec![script]);
         Self { shots, scripts }
     }
@@ -129,7 +123,7 @@ async fn stacked_guards_hold_nothing_after_a_drop_at_any_poll() {
             let inner = always(&ready, &answer);
             let layer = GuardLayer::with_policy("db", Plain, &timed()).unwrap();
             let outer = StatsLayer::with_policy("db", Plain, &timed()).unwrap();
-            let scene = Scene::of_vitals([layer.vitals(), outer.vitals()], inner.script());
+            let scene = Scene::of([layer.handle(), outer.handle()], inner.script());
             (outer.layer(layer.layer(inner)), scene)
         })
         .await;
@@ -184,8 +178,8 @@ async fn dispatch_over_guards_one_of_them_half_open_holds_nothing_after_a_drop_a
             let root = Buttress::new().policy("set", again());
             let inner = always(&Readiness::PendingOnce(5 * MS), &answer);
             let [a, b] = ["a", "b"].map(|name| GuardLayer::new(name, Plain));
-            broke_long_ago(a.vitals());
-            let guards = Scene::of_vitals([a.vitals(), b.vitals()], inner.script());
+            broke_long_ago(a.handle().vitals());
+            let guards = Scene::of([a.handle(), b.handle()], inner.script());
             let connect = move |endpoint: &Endpoint| match endpoint.address() {
                 "a" => a.layer(inner.clone()),
                 _ => b.layer(inner.clone()),
@@ -229,7 +223,7 @@ fn another_may_probe(at: &str, vitals: &Vitals) {
 }
 
 /// Drops the probe of a breaker at every poll, and asks for another.
-async fn does_not_wedge<S>(stage: impl Fn(Scripted) -> (S, Vitals))
+async fn does_not_wedge<S>(stage: impl Fn(Scripted) -> (S, Handle))
 where
     S: Service<u64>,
 {
@@ -239,16 +233,16 @@ where
             || {
                 let inner = always(&Readiness::PendingOnce(MS), &answer);
                 let script = inner.script();
-                let (service, vitals) = stage(inner);
-                broke_long_ago(&vitals);
-                *probed.borrow_mut() = Some((vitals, script));
+                let (service, handle) = stage(inner);
+                broke_long_ago(handle.vitals());
+                *probed.borrow_mut() = Some((handle, script));
                 call(service)
             },
             |polls| {
                 let at = format!("{polls} polls of {answer:?}");
-                let (vitals, script) = probed.take().unwrap();
-                Scene::of_vitals([&vitals], script).holds_nothing(&at);
-                another_may_probe(&at, &vitals);
+                let (handle, script) = probed.take().unwrap();
+                Scene::of([handle.clone()], script).holds_nothing(&at);
+                another_may_probe(&at, handle.vitals());
             },
         )
         .await;
@@ -259,7 +253,7 @@ where
 async fn a_dropped_probe_does_not_wedge_a_guard() {
     does_not_wedge(|inner| {
         let layer = GuardLayer::new("db", Plain);
-        (layer.layer(inner), layer.vitals().clone())
+        (layer.layer(inner), layer.handle())
     })
     .await;
 }
@@ -268,8 +262,8 @@ async fn a_dropped_probe_does_not_wedge_a_guard() {
 async fn a_dropped_probe_does_not_wedge_dispatch() {
     does_not_wedge(|inner| {
         let layer = RetryLayer::new("one", Idempotent(Plain), &timed()).unwrap();
-        let vitals = layer.vitals().unwrap();
-        (layer.layer(inner), vitals)
+        let handle = layer.handle();
+        (layer.layer(inner), handle)
     })
     .await;
 }
@@ -289,9 +283,35 @@ async fn a_call_that_panics_holds_nothing_and_is_a_failure() {
     let ended = tokio::spawn(call(service.clone())).await;
     assert!(ended.unwrap_err().is_panic());
     let mut shots = root.registry().snapshot(CLOCK.now());
-    shots.push(layer.vitals().snapshot(CLOCK.now()));
+    shots.push(layer.handle().snapshot());
     for Snapshot { counts, .. } in shots {
         assert_eq!(counts.failures.of(Cause::Panic), 1, "{counts:?}");
         assert_eq!(counts.in_flight(), 0, "{counts:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_by_keys_holds_nothing_after_a_drop_at_any_poll() {
+    for (ready, answer) in all().filter(|(ready, _)| *ready != Readiness::Never) {
+        leaves_nothing((&ready, &answer), 0, || {
+            let root = Buttress::new().policy("db", timed());
+            let inner = always(&ready, &answer);
+            let scripts = vec![inner.script()];
+            let layer = root.guard("db", Plain).unwrap();
+            let service = layer.by(|request: &u64| Key::from(*request)).layer(inner);
+            (service, Scene::of_root(root, scripts))
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_probe_does_not_wedge_a_key() {
+    does_not_wedge(|inner| {
+        let layer = GuardLayer::new("db", Plain).by(|_: &u64| Key::from("seven"));
+        // It is born with its first call.
+        drop(layer.layer(Scripted::new()).call(1));
+        (layer.layer(inner), layer.handles().find("seven").unwrap())
+    })
+    .await;
 }

@@ -354,9 +354,12 @@ async fn an_endpoint_is_found_by_its_address_and_drained_by_hand() {
     let buttress = Buttress::new().policy("set", policy());
     let (service, scripts) = over(&buttress, &["good:1", "good:2"]);
     service.clone().ready().await.unwrap();
-    assert!(service.vitals("good:3").is_none());
-    let vitals = service.vitals("good:1").unwrap();
-    vitals.force(Some(Force::Drain), CLOCK.now());
+    let handles = service.handles();
+    assert_eq!(
+        handles.find("good:3").unwrap_err().to_string(),
+        "nothing goes by the name \"good:3\"; known: good:1, good:2"
+    );
+    handles.find("good:1").unwrap().force(Force::Drain);
     for id in 0..20 {
         service.clone().oneshot(id).await.unwrap();
     }
@@ -369,10 +372,9 @@ async fn one_that_was_out_comes_back_though_no_call_may_be_sent_twice() {
     let buttress = Buttress::new().policy("set", policy().redundancy(Redundancy::None));
     let (service, scripts) = over(&buttress, &["bad", "good1", "good2"]);
     let mut service = service;
-    while service
-        .vitals("bad")
-        .is_none_or(|bad| bad.state() == State::Closed)
-    {
+    let bad = |service: &Dispatch<_, _>| service.handles().find("bad").unwrap();
+    service.ready().await.unwrap();
+    while bad(&service).state() == State::Closed {
         let _ = service.ready().await.unwrap().call(1).await;
     }
     // While it is ill, a call is risked once per stop and no more often.
@@ -391,11 +393,6 @@ async fn one_that_was_out_comes_back_though_no_call_may_be_sent_twice() {
         tokio::time::advance(Duration::from_millis(1)).await;
         let _ = service.call(1).await;
     }
-    let bad = service.vitals("bad").unwrap();
-    assert_eq!(
-        bad.state(),
-        State::Closed,
-        "{:?}",
-        bad.snapshot(CLOCK.now())
-    );
+    let bad = bad(&service);
+    assert_eq!(bad.state(), State::Closed, "{:?}", bad.snapshot());
 }

@@ -10,8 +10,8 @@ use std::{
 };
 
 use buttress::{
-    BreakerLayer, BreakerPolicy, Buttress, CLOCK, Cause, Fault, Foreign, GuardLayer, HealthLayer,
-    Plain, Policy, Redundancy, Refusal, ServiceBuilderExt as _, State, StatsLayer,
+    BreakerLayer, BreakerPolicy, Buttress, CLOCK, Cause, Fault, Foreign, GuardLayer, Handle,
+    HealthLayer, Plain, Policy, Redundancy, Refusal, ServiceBuilderExt as _, State, StatsLayer,
 };
 use tower::{BoxError, Layer as _, Service, ServiceBuilder, ServiceExt as _, service_fn};
 
@@ -64,7 +64,7 @@ async fn refuses_while_open_then_recovers() {
     for _ in 0..3 {
         assert_eq!(service.clone().oneshot(7).await.unwrap(), 7);
     }
-    let snapshot = layer.vitals().snapshot(CLOCK.now());
+    let snapshot = layer.handle().snapshot();
     assert_eq!(
         (snapshot.state, snapshot.episodes.len()),
         (State::Closed, 1)
@@ -88,12 +88,7 @@ async fn a_hung_service_is_given_up_and_blamed() {
     );
     assert_eq!(CLOCK.now().since(before), Duration::from_millis(100));
     assert_eq!(
-        layer
-            .vitals()
-            .snapshot(CLOCK.now())
-            .counts
-            .failures
-            .of(Cause::Timeout),
+        layer.handle().snapshot().counts.failures.of(Cause::Timeout),
         1
     );
 }
@@ -106,7 +101,7 @@ async fn a_dropped_call_leaves_nothing_behind() {
     }));
     let call = service.ready().await.unwrap().call(1);
     let _ = tokio::time::timeout(Duration::from_secs(9), call).await;
-    let counts = layer.vitals().snapshot(CLOCK.now()).counts;
+    let counts = layer.handle().snapshot().counts;
     assert_eq!((counts.cancelled, counts.in_flight()), (1, 0));
 }
 
@@ -121,17 +116,17 @@ async fn health_and_stats_refuse_nothing_and_a_breaker_does() {
         let _ = stats.layer(switched(&sick)).oneshot(1).await;
         let _ = breaker.layer(switched(&sick)).oneshot(1).await;
     }
-    let shot = |vitals: &buttress::Vitals| vitals.snapshot(CLOCK.now());
+    let shot = |handle: Handle| handle.snapshot();
     assert_eq!(
         (
-            shot(health.vitals()).counts.started,
-            shot(stats.vitals()).counts.started
+            shot(health.handle()).counts.started,
+            shot(stats.handle()).counts.started
         ),
         (20, 20)
     );
-    assert_eq!(shot(breaker.vitals()).counts.rejected, 15);
-    assert_eq!(shot(stats.vitals()).reliability.unwrap().failures, 1);
-    assert_eq!(shot(health.vitals()).reliability, None);
+    assert_eq!(shot(breaker.handle()).counts.rejected, 15);
+    assert_eq!(shot(stats.handle()).reliability.unwrap().failures, 1);
+    assert_eq!(shot(health.handle()).reliability, None);
 }
 
 #[tokio::test]
@@ -158,7 +153,7 @@ async fn readiness_is_passed_on_and_holds_no_permit() {
     assert!(futures_poll_once(&mut service).await.is_none());
     handle.allow(1);
     assert!(futures_poll_once(&mut service).await.is_some());
-    assert_eq!(layer.vitals().snapshot(CLOCK.now()).counts.started, 0);
+    assert_eq!(layer.handle().snapshot().counts.started, 0);
 }
 
 async fn futures_poll_once<S: Service<u32>>(service: &mut S) -> Option<Result<(), S::Error>> {

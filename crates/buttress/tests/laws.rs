@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use buttress::{
-    BreakerLayer, Buttress, CLOCK, Dispatch, Guard, GuardLayer, HealthLayer, Idempotent, Plain,
-    Policy, Redundancy, Snapshot, StatsLayer, fixed,
+    BreakerLayer, Buttress, CLOCK, Dispatch, Guard, GuardLayer, HealthLayer, Idempotent, Key,
+    Keyed, Plain, Policy, Redundancy, Snapshot, StatsLayer, fixed,
 };
 use buttress_test::{
     Scripted,
@@ -32,7 +32,7 @@ fn tally<'a>(shots: impl IntoIterator<Item = &'a Snapshot>) -> Tally {
 }
 
 fn of_guard<S>(guard: &Guard<S, Plain>) -> Tally {
-    tally([&guard.vitals().snapshot(CLOCK.now())])
+    tally([&guard.handle().snapshot()])
 }
 
 async fn guard_keeps_them(wrap: impl Fn(Scripted) -> Guard<Scripted, Plain>) {
@@ -136,5 +136,25 @@ async fn dispatch_over_guards_and_a_guard_over_dispatch_keep_them() {
                 StatsLayer::new("all", Plain).layer(inner)
             })
             .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_by_keys_keeps_them() {
+    for policy in [Policy::new(), timed()] {
+        let root = Buttress::new().policy("db", policy);
+        let wrap = |inner: Scripted| {
+            let layer = root.guard("db", Plain).unwrap();
+            // Every request has a key of its own, and there is room for two.
+            let by_request = layer.by(|request: &u64| Key::from(*request)).at_most(2);
+            by_request.layer(inner)
+        };
+        Laws::default().check(wrap).await;
+        let wrap = |inner: Scripted| {
+            let layer = root.guard("db", Plain).unwrap();
+            layer.by(|_: &u64| Key::NONE).layer(inner)
+        };
+        let count = |keyed: &Keyed<_, _>| tally(&keyed.handles().snapshot());
+        Laws::default().check_counted(wrap, count).await;
     }
 }

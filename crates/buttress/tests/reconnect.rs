@@ -125,7 +125,7 @@ fn always(ready: Readiness, answer: Answer) -> Scripted {
 }
 
 fn shot<P>(service: &Reconnect<Scripted, P>) -> Snapshot {
-    service.vitals().snapshot(CLOCK.now())
+    service.handle().snapshot()
 }
 
 /// An error of this text breaks the connection; others are the server's.
@@ -328,11 +328,11 @@ async fn it_ends_with_the_last_who_could_use_it() {
     let service = server.behind(&layer());
     let _ = timeout(MS, service.clone().oneshot(1)).await;
     assert_eq!(server.live(), 1);
-    let vitals = service.vitals().clone();
+    let vitals = service.handle();
     drop(service);
     sleep(MS).await;
     assert_eq!(server.live(), 0);
-    let counts = vitals.snapshot(CLOCK.now()).counts;
+    let counts = vitals.snapshot().counts;
     assert_eq!((counts.in_flight(), counts.cancelled), (0, 1));
 }
 
@@ -556,21 +556,21 @@ async fn after_an_outage_calls_come_back_by_degrees_and_after_a_mere_break_at_on
         let guard = GuardLayer::new("db", Plain);
         let (server, first) = (Server::default(), Scripted::new());
         server.makes(&first);
-        let service = server.behind(&layer().reentering(guard.vitals()));
+        let service = server.behind(&layer().reentering(&guard.handle()));
         let service = guard.layer(service);
         service.clone().oneshot(1).await.unwrap();
         first.script().ready_always(Readiness::Err("closed".into()));
         server.refuses(outage);
         let _ = service.clone().oneshot(1).await;
         assert_eq!(
-            guard.vitals().state(),
+            guard.handle().state(),
             State::Closed,
             "one failure is no evidence"
         );
         sleep(SECOND).await;
         server.refuses(false);
         service.clone().oneshot(1).await.unwrap();
-        assert_eq!(guard.vitals().state(), state, "outage: {outage}");
+        assert_eq!(guard.handle().state(), state, "outage: {outage}");
     }
 }
 

@@ -33,7 +33,7 @@ fn since(before: Nanos) -> Duration {
 }
 
 fn shot(supervisor: &Supervisor, name: &str) -> Snapshot {
-    supervisor.vitals(name).unwrap().snapshot(CLOCK.now())
+    supervisor.handle(name).unwrap().snapshot()
 }
 
 fn events(supervisor: &Supervisor) -> Vec<String> {
@@ -283,7 +283,7 @@ async fn stops_by_itself_within_its_time_or_is_aborted_and_that_is_told() {
     assert_eq!(events(&supervisor), ["did not stop in time, aborted"]);
     for name in ["good", "deaf", "unknown"] {
         assert_eq!(supervisor.stop(name).await, Stopped::NotRunning);
-        assert!(!supervisor.is_running(name) && supervisor.vitals(name).is_none());
+        assert!(!supervisor.is_running(name) && supervisor.handle(name).is_none());
     }
     assert!(supervisor.registry().snapshot(CLOCK.now()).is_empty());
 }
@@ -434,9 +434,7 @@ async fn is_run_again_after_the_ends_that_its_kind_says() {
         let case = format!("{restart:?}, fails: {fails}");
         assert_eq!(runs.load(Ordering::SeqCst) > 1, again, "{case}");
         // What failed for good stays to be seen, and is nobody's to be told of: it was not to be run again.
-        let health = supervisor
-            .vitals("one")
-            .map(|one| one.snapshot(CLOCK.now()).health);
+        let health = supervisor.handle("one").map(|one| one.snapshot().health);
         let expected =
             (again || fails).then_some(if fails { Health::Down } else { Health::Healthy });
         assert_eq!(health, expected, "{case}");

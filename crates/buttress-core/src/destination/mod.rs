@@ -2,6 +2,7 @@
 
 mod callers;
 mod jury;
+mod keys;
 mod learn;
 mod names;
 mod norm;
@@ -21,6 +22,7 @@ use crate::{
 use callers::Callers;
 pub use jury::Hold;
 pub(crate) use jury::Ruling;
+use keys::Lost;
 pub(crate) use learn::Census;
 use learn::Learn;
 use names::Names;
@@ -63,6 +65,8 @@ pub(crate) struct Shared {
     learn_at: AtomicU64,
     /// Where thresholds are derived.
     vigilance: Option<Mutex<Vigilance>>,
+    /// Keys that were forgotten.
+    lost: Lost,
 }
 
 impl Shared {
@@ -125,20 +129,21 @@ impl Destination {
             learn_at: AtomicU64::new(0),
             vigilance: (rules.health == HealthPolicy::Cusum)
                 .then(|| Mutex::new(Vigilance::new(rules))),
+            lost: Lost::new(),
         }))
     }
 
     /// The record of one of its endpoints, born now, with nothing against it.
     #[must_use]
     pub fn endpoint(&self, endpoint: Endpoint) -> Vitals {
-        self.born(Some(endpoint))
+        self.born(Some(endpoint), None)
     }
 
     /// The record of an endpoint that comes to others that were there before it: it gets its share of calls by degrees,
     /// for it has yet to warm up.
     #[must_use]
     pub fn newcomer(&self, endpoint: Endpoint) -> Vitals {
-        let vitals = self.born(Some(endpoint));
+        let vitals = self.born(Some(endpoint), None);
         vitals.join(self.0.host.clock.now());
         vitals
     }
@@ -146,7 +151,7 @@ impl Destination {
     /// The record of the one service that it is.
     #[must_use]
     pub fn alone(&self) -> Vitals {
-        self.born(None)
+        self.born(None, None)
     }
 
     /// Looks after its endpoints: calls that have grown too old are evidence, and what healthy calls take is learned.
@@ -209,11 +214,34 @@ impl Destination {
         Self(Arc::clone(shared))
     }
 
-    fn born(&self, endpoint: Option<Endpoint>) -> Vitals {
+    /// Its name, which is that of its policy.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The records of its endpoints, as far as they are in use: one for a service alone.
+    #[must_use]
+    pub fn vitals(&self) -> Vec<Vitals> {
+        let mut members = self.0.host.registry.members();
+        members.retain(|vitals| vitals.is_of(&self.0));
+        members
+    }
+
+    /// Tells it from any other.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0) as usize
+    }
+
+    fn born(&self, endpoint: Option<Endpoint>, key: Option<Arc<str>>) -> Vitals {
         let shared = Arc::clone(&self.0);
         let mut members = lock(&self.0.members);
         let seed = self.0.host.seed.wrapping_add(members.len() as u64);
-        let vitals = Vitals::of(VitalState::new(shared, endpoint, seed));
+        let state = VitalState::new(shared, endpoint, seed);
+        let vitals = Vitals::of(match key {
+            Some(key) => state.of_key(key),
+            None => state,
+        });
         // Pruned only when full: a set of n endpoints costs O(n) in all, not O(n²).
         if members.len() == members.capacity() {
             members.retain(|member| member.strong_count() > 0);

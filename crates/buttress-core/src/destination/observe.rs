@@ -52,7 +52,7 @@ impl Shared {
         if self.panicking.load(Ordering::Relaxed) {
             self.look_for_panic(now);
         }
-        if learned.sweep {
+        if learned.sweep && !members.iter().any(|member| member.is_keyed()) {
             self.compare(&members, learned.late, now);
         }
         let (Some(vigilance), Some(rate)) = (&self.vigilance, learned.rate) else {

@@ -200,11 +200,8 @@ impl<'a> Scene<'a> {
             Dimension::Endpoint => {
                 let witness = self.heard.get(usize::from(number).wrapping_sub(1));
                 return witness
-                    .and_then(|witness| witness.state.endpoint())
-                    .map_or_else(
-                        || Arc::clone(&self.shared.name),
-                        |endpoint| Arc::clone(endpoint.shared_address()),
-                    );
+                    .and_then(|witness| witness.state.address())
+                    .unwrap_or_else(|| Arc::clone(&self.shared.name));
             }
             Dimension::Zone => {
                 witness(|witness| witness.zone).and_then(|one| one.in_zone().cloned())

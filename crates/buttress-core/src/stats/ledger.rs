@@ -1,15 +1,15 @@
 //! The outages of one endpoint, and the time between them.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    time::{Duration, SystemTime},
+};
 
-use super::{Causes, Episode, Reliability, Trend};
+use super::{Causes, Episode, Recovery, Reliability, Trend};
 use crate::{Cause, Nanos, Verdict, sync::Arc};
 
 /// Outages that are kept whole; older ones live on in the sums.
 const KEPT: usize = 32;
-
-/// An outage is a relapse if the last one was over less than so many times its own length ago.
-const RELAPSE: u32 = 10;
 
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -23,6 +23,13 @@ pub(crate) struct Ledger {
     restored: u64,
     down: Duration,
     detecting: Duration,
+}
+
+/// Whose outages they are, and what the clock on the wall says of a time: what is not kept with each.
+pub(crate) struct Named<'a> {
+    pub(crate) policy: &'a Arc<str>,
+    pub(crate) endpoint: Option<Arc<str>>,
+    pub(crate) wall: &'a dyn Fn(Nanos) -> Option<SystemTime>,
 }
 
 impl Ledger {
@@ -57,17 +64,21 @@ impl Ledger {
         if let Some(last) = self.past.back_mut()
             && let Some(restored) = last.restored
         {
-            last.relapsed = broke.since(restored) < last.lasted(restored).saturating_mul(RELAPSE);
+            last.relapsed = Some(broke < last.safe_from(restored));
         }
         let causes = std::mem::replace(&mut self.suspicion, Causes::none());
         self.open = Some(Episode {
+            policy: Arc::default(),
+            endpoint: None,
+            began: None,
             broke,
             detected: now,
             repaired: None,
             restored: None,
             causes,
-            relapsed: false,
+            relapsed: None,
             verdict: None,
+            recovery: Recovery::default(),
         });
     }
 
@@ -84,6 +95,21 @@ impl Ledger {
     pub(crate) const fn relapsed(&mut self) {
         if let Some(episode) = &mut self.open {
             episode.repaired = None;
+            episode.recovery.reopened = episode.recovery.reopened.saturating_add(1);
+        }
+    }
+
+    /// Calls are stopped for `wait`.
+    pub(crate) const fn waits(&mut self, wait: Duration) {
+        if let Some(episode) = &mut self.open {
+            episode.recovery.waited = episode.recovery.waited.saturating_add(wait);
+        }
+    }
+
+    /// A probe goes out.
+    pub(crate) const fn probes(&mut self) {
+        if let Some(episode) = &mut self.open {
+            episode.recovery.probes = episode.recovery.probes.saturating_add(1);
         }
     }
 
@@ -114,9 +140,20 @@ impl Ledger {
         });
     }
 
-    /// The kept outages, the current one last.
-    pub(crate) fn episodes(&self) -> Vec<Episode> {
-        self.past.iter().chain(&self.open).cloned().collect()
+    /// The kept outages, the current one last, as they look at `now`.
+    pub(crate) fn episodes(&self, now: Nanos, of: &Named<'_>) -> Vec<Episode> {
+        let kept = self.past.iter().chain(&self.open);
+        kept.map(|episode| Episode {
+            policy: Arc::clone(of.policy),
+            endpoint: of.endpoint.clone(),
+            began: (of.wall)(episode.broke),
+            relapsed: episode.relapsed.or_else(|| {
+                let over = episode.restored.map(|restored| episode.safe_from(restored));
+                over.filter(|safe| now >= *safe).map(|_| false)
+            }),
+            ..episode.clone()
+        })
+        .collect()
     }
 
     /// Whether failures come more and more often, as far as the kept outages tell.
@@ -148,6 +185,15 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn episodes(ledger: &Ledger, now: Nanos) -> Vec<Episode> {
+        let of = Named {
+            policy: &"db".into(),
+            endpoint: Some("a".into()),
+            wall: &|at| SystemTime::UNIX_EPOCH.checked_add(at.since(Nanos::ZERO)),
+        };
+        ledger.episodes(now, &of)
+    }
 
     fn minute(minutes: u64) -> Nanos {
         Nanos::ZERO.after(Duration::from_secs(60 * minutes))
@@ -196,8 +242,7 @@ mod tests {
         ledger.broke(minute(0), minute(2));
         ledger.restored(minute(5));
         ledger.broke(minute(4), minute(6));
-        let broke: Vec<Nanos> = ledger
-            .episodes()
+        let broke: Vec<Nanos> = episodes(&ledger, minute(7))
             .iter()
             .map(|episode| episode.broke)
             .collect();
@@ -211,8 +256,10 @@ mod tests {
             ledger.broke(minute(60 * hour), minute(60 * hour));
             ledger.restored(minute(60 * hour + 1));
         }
-        assert_eq!(ledger.episodes().len(), KEPT);
-        assert_eq!(ledger.reliability(minute(6000)).failures, 100);
+        assert_eq!(episodes(&ledger, minute(6000)).len(), KEPT);
+        ledger.broke(minute(6000), minute(6000));
+        assert_eq!(episodes(&ledger, minute(6001)).len(), KEPT + 1);
+        assert_eq!(ledger.reliability(minute(6000)).failures, 101);
     }
 
     #[test]
@@ -222,8 +269,52 @@ mod tests {
             ledger.broke(minute(broke), minute(broke));
             ledger.restored(minute(restored));
         }
-        let relapsed: Vec<bool> = ledger.episodes().iter().map(|one| one.relapsed).collect();
-        assert_eq!(relapsed, [true, false, false]);
+        let relapsed = |now| -> Vec<Option<bool>> {
+            let kept = episodes(&ledger, now);
+            kept.iter().map(|one| one.relapsed).collect()
+        };
+        let (yes, no) = (Some(true), Some(false));
+        assert_eq!(relapsed(minute(210)), [yes, no, None], "nobody knows yet");
+        assert_eq!(relapsed(minute(211)), [yes, no, no]);
+    }
+
+    #[test]
+    fn keeps_what_recovery_did_and_forgets_it_with_the_outage() {
+        let mut ledger = Ledger::new(Nanos::ZERO);
+        ledger.probes();
+        ledger.broke(minute(10), minute(10));
+        ledger.waits(Duration::from_secs(2));
+        ledger.probes();
+        ledger.relapsed();
+        ledger.waits(Duration::from_secs(3));
+        ledger.probes();
+        ledger.repaired(minute(12));
+        ledger.restored(minute(13));
+        ledger.broke(minute(20), minute(20));
+        let [first, second] = &episodes(&ledger, minute(30))[..] else {
+            panic!("two outages")
+        };
+        let did = Recovery {
+            probes: 2,
+            reopened: 1,
+            waited: Duration::from_secs(5),
+        };
+        assert_eq!(
+            (first.recovery, second.recovery),
+            (did, Recovery::default())
+        );
+        assert_eq!(
+            (first.repaired, first.restored),
+            (Some(minute(12)), Some(minute(13)))
+        );
+        assert_eq!(
+            second.began,
+            SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(1200))
+        );
+        assert_eq!(
+            (&*second.policy, second.endpoint.as_deref()),
+            ("db", Some("a"))
+        );
     }
 
     #[test]

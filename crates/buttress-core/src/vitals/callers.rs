@@ -14,10 +14,10 @@ pub(super) struct Callers {
 }
 
 impl Callers {
-    /// One caller may have `most` of it; without, it is not looked at who calls.
-    pub(super) fn new(most: Option<Ratio>) -> Self {
+    /// One caller may have `most` of it.
+    pub(super) const fn new(most: Ratio) -> Self {
         Self {
-            most: most.map_or(1.0, Ratio::as_f64),
+            most: most.as_f64(),
             total: 0,
             by_caller: Vec::new(),
         }
@@ -59,7 +59,7 @@ impl Callers {
 mod tests {
     use super::*;
 
-    fn admitted(most: Option<Ratio>, callers: impl IntoIterator<Item = u8>) -> usize {
+    fn admitted(most: Ratio, callers: impl IntoIterator<Item = u8>) -> usize {
         let mut evidence = Callers::new(most);
         callers
             .into_iter()
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn few_callers_have_equal_parts() {
         for callers in 1..=4 {
-            let mut evidence = Callers::new(Some(Ratio::percent(10)));
+            let mut evidence = Callers::new(Ratio::percent(10));
             let of_all = (0..600).map(|n| (n % callers) as u8 + 1);
             let admitted = of_all.filter(|caller| evidence.admits(*caller, callers));
             assert_eq!(admitted.count(), 600, "{callers}");
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn one_caller_never_has_more_than_its_part() {
-        let quarter = Some(Ratio::percent(25));
+        let quarter = Ratio::percent(25);
         assert_eq!(admitted(quarter, [7; 1_000]), 1);
         // A thousand of one among a hundred of others: a third of theirs, which is a quarter of all.
         let others = (1..=100).flat_map(|caller| [vec![7; 10], vec![100 + caller % 100]].concat());
@@ -93,13 +93,13 @@ mod tests {
 
     #[test]
     fn without_a_limit_or_a_name_everything_counts() {
-        assert_eq!(admitted(None, [7; 50]), 50);
-        assert_eq!(admitted(Some(Ratio::percent(25)), [0; 50]), 50);
+        assert_eq!(admitted(Ratio::percent(100), [7; 50]), 50);
+        assert_eq!(admitted(Ratio::percent(25), [0; 50]), 50);
     }
 
     #[test]
     fn what_was_forgotten_counts_against_nobody() {
-        let mut evidence = Callers::new(Some(Ratio::percent(25)));
+        let mut evidence = Callers::new(Ratio::percent(25));
         assert!(evidence.admits(7, 200) && !evidence.admits(7, 200));
         evidence.forget();
         assert!(evidence.admits(7, 200));

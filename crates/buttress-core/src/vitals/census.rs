@@ -83,7 +83,7 @@ impl State {
         self.health() == Health::Healthy
     }
 
-    fn health(&self) -> Health {
+    pub(super) fn health(&self) -> Health {
         let mut signs = lock(&self.signs);
         signs.settle(self.good());
         signs.health()

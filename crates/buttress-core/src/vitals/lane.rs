@@ -73,25 +73,28 @@ pub(crate) struct Lane {
 #[derive(Debug)]
 pub(crate) struct Lanes {
     pub(super) state: Arc<State>,
-    lanes: Box<[OnceLock<Arc<Lane>>]>,
+    /// Made for the first call, as many as there are cores: most of many endpoints wait for theirs.
+    lanes: OnceLock<Box<[OnceLock<Arc<Lane>>]>>,
 }
 
 impl Lanes {
     pub(super) fn new(state: State) -> Self {
         Self {
-            lanes: (0..count()).map(|_| OnceLock::new()).collect(),
+            lanes: OnceLock::new(),
             state: Arc::new(state),
         }
     }
 
     /// This thread's.
     pub(super) fn mine(&self) -> &Arc<Lane> {
-        // The mask holds, for the count is a power of two.
-        self.lane(thread_number() & (self.lanes.len() - 1))
+        self.lane(thread_number())
     }
 
     fn lane(&self, number: usize) -> &Arc<Lane> {
-        self.lanes[number].get_or_init(|| {
+        let lanes = self.lanes.get_or_init(cells);
+        // The mask holds, for the count is a power of two.
+        let number = number & (lanes.len() - 1);
+        lanes[number].get_or_init(|| {
             let shard = Arc::clone(self.state.shard(number));
             // SeqCst: the shard's cell is not, and without this whoever stops looking could miss a lane made meanwhile;
             // see `State::oldest`. Once a lane.
@@ -107,24 +110,32 @@ impl Lanes {
 
 /// The shards of one record, each made when it is first needed.
 #[derive(Debug)]
-pub(super) struct Shards(Box<[OnceLock<Arc<Shard>>]>);
+pub(super) struct Shards(OnceLock<Box<[OnceLock<Arc<Shard>>]>>);
 
 impl Shards {
-    pub(super) fn new() -> Self {
-        Self((0..count()).map(|_| OnceLock::new()).collect())
+    pub(super) const fn new() -> Self {
+        Self(OnceLock::new())
     }
 
     pub(super) fn of(&self, lane: usize) -> &Arc<Shard> {
-        self.0[lane & (self.0.len() - 1)].get_or_init(|| Arc::new(Shard::new()))
+        let shards = self.0.get_or_init(cells);
+        shards[lane & (shards.len() - 1)].get_or_init(|| Arc::new(Shard::new()))
     }
 
     /// Those in use.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Shard> + Clone {
-        self.0
-            .iter()
+        let shards = self.0.get().map(|shards| shards.iter());
+        shards
+            .into_iter()
+            .flatten()
             .filter_map(OnceLock::get)
             .map(|shard| &**shard)
     }
+}
+
+/// One empty cell for each lane.
+fn cells<T>() -> Box<[OnceLock<T>]> {
+    (0..count()).map(|_| OnceLock::new()).collect()
 }
 
 /// Lanes of every record: a power of two near the number of cores. Asked of the system once, for it is slow to answer.

@@ -23,9 +23,28 @@ pub(crate) use lane::{Lane, Lanes};
 pub(crate) use state::State as VitalState;
 
 use crate::{
-    Attempt, Clock, Destination, Edge, Labels, Nanos, Outcome, Permit, Refusal, Snapshot, State,
+    Attempt, Clock, Destination, Edge, Health, Labels, Nanos, Outcome, Permit, Refusal, Snapshot,
+    State,
+    destination::Shared,
+    registry::name,
     sync::{Arc, Weak},
 };
+
+/// One thread's way into a record; see [`Vitals::entrance`].
+#[derive(Debug)]
+pub struct Entrance(Arc<Lane>);
+
+impl Entrance {
+    /// Asks for one attempt, now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vitals::admit`].
+    pub fn admit(self) -> Result<Attempt, Refusal> {
+        let permit = self.0.permit(self.0.clock().now())?;
+        Ok(Attempt::new(self.0, permit))
+    }
+}
 
 /// What is known of one endpoint now: health, breaker, counts, episodes. Clones share it.
 ///
@@ -63,6 +82,12 @@ impl Vitals {
         let lane = self.0.mine();
         lane.permit(now)
             .map(|permit| Attempt::new(Arc::clone(lane), permit))
+    }
+
+    /// This thread's way in: to ask for an attempt later, and hold nothing meanwhile that other threads hold.
+    #[must_use]
+    pub fn entrance(&self) -> Entrance {
+        Entrance(Arc::clone(self.0.mine()))
     }
 
     /// May an attempt begin at `now`? Whoever takes a permit owes its [`record`](Self::record).
@@ -120,6 +145,36 @@ impl Vitals {
         self.0.state.probed(sent, now, outcome, edge);
     }
 
+    /// What is done with it by hand, if anything.
+    #[must_use]
+    pub fn forced(&self) -> Option<Force> {
+        self.0.state.forced()
+    }
+
+    /// Is it well?
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.0.state.health()
+    }
+
+    /// Its name: that of the policy, and behind a slash its address or key, where there are several.
+    #[must_use]
+    pub fn name(&self) -> String {
+        name(self.policy(), self.0.state.address().as_deref())
+    }
+
+    /// Under which policy.
+    #[must_use]
+    pub fn policy(&self) -> &str {
+        &self.0.state.destination.name
+    }
+
+    /// Which endpoint, or which key, where there are several.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<Arc<str>> {
+        self.0.state.address()
+    }
+
     /// Is there evidence against it?
     #[must_use]
     pub fn is_suspect(&self) -> bool {
@@ -168,6 +223,20 @@ impl Vitals {
     #[must_use]
     pub fn destination(&self) -> Destination {
         Destination::of(&self.0.state.destination)
+    }
+
+    pub(crate) fn goes_by(&self, name: &str) -> bool {
+        let endpoint = || self.0.state.address();
+        let rest = name.strip_prefix(self.policy());
+        rest.is_some_and(|rest| {
+            rest.is_empty()
+                || (rest.strip_prefix('/'))
+                    .is_some_and(|rest| endpoint().is_some_and(|one| *one == *rest))
+        })
+    }
+
+    pub(crate) fn is_of(&self, destination: &Arc<Shared>) -> bool {
+        Arc::ptr_eq(&self.0.state.destination, destination)
     }
 
     pub(crate) fn join(&self, now: Nanos) {

@@ -82,13 +82,14 @@ impl Vitals {
 
 impl Signs {
     fn broke(&mut self, since: Nanos, now: Nanos, cause: Cause, until: Nanos) {
-        if let Some(ledger) = &mut self.ledger {
+        if let Some(ledger) = self.ledger() {
             ledger.failure(cause);
             if ledger.is_open() {
                 ledger.relapsed();
             } else {
                 ledger.broke(since, now);
             }
+            ledger.waits(until.since(now));
         }
         self.breaker.away(until);
     }

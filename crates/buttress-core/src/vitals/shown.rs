@@ -2,8 +2,8 @@
 
 use super::{signs::Signs, state::State};
 use crate::{
-    Counts, Decisions, Episode, Force, Health, Nanos, Reliability, Snapshot, Trend,
-    stats::Ledger,
+    Counts, Decisions, Endpoint, Episode, Force, Health, Nanos, Reliability, Snapshot, Trend,
+    stats::{Ledger, Named},
     sync::{Arc, lock},
 };
 
@@ -33,7 +33,10 @@ impl Signs {
     }
 
     pub(super) fn reliability(&self, now: Nanos) -> Option<Reliability> {
-        self.ledger.as_ref().map(|ledger| ledger.reliability(now))
+        let since = self.kept_since?;
+        let none_lost = || Ledger::new(since).reliability(now);
+        let kept = self.ledger.as_ref();
+        Some(kept.map_or_else(none_lost, |ledger| ledger.reliability(now)))
     }
 
     pub(super) fn trend(&self, now: Nanos) -> Option<Trend> {
@@ -41,11 +44,12 @@ impl Signs {
     }
 
     pub(super) fn decisions(&self) -> Decisions {
-        self.decisions
+        self.decisions.as_deref().copied().unwrap_or_default()
     }
 
-    pub(super) fn episodes(&self) -> Vec<Episode> {
-        self.ledger.as_ref().map_or_else(Vec::new, Ledger::episodes)
+    pub(super) fn episodes(&self, now: Nanos, of: &Named<'_>) -> Vec<Episode> {
+        let ledger = self.ledger.as_ref();
+        ledger.map_or_else(Vec::new, |ledger| ledger.episodes(now, of))
     }
 
     pub(super) fn forced(&self) -> Option<Force> {
@@ -57,12 +61,25 @@ impl State {
     pub(super) fn snapshot(&self, now: Nanos) -> Snapshot {
         let counters: Vec<_> = self.shards.iter().map(|shard| &shard.counters).collect();
         let counts = Counts::sum(&counters);
+        let verdict = lock(&self.verdict).clone();
+        let endpoint = self.endpoint.as_ref();
+        let of = Named {
+            policy: &self.destination.name,
+            endpoint: self.address(),
+            wall: &|at| self.destination.host.registry.wall(at),
+        };
         let mut signs = lock(&self.signs);
         signs.settle(self.good());
+        let health = signs.health();
         Snapshot {
             policy: Arc::clone(&self.destination.name),
-            endpoint: self.address(),
-            health: signs.health(),
+            endpoint: of.endpoint.clone(),
+            zone: endpoint.and_then(|endpoint| endpoint.in_zone().cloned()),
+            version: endpoint.and_then(|endpoint| endpoint.of_version().cloned()),
+            priority: endpoint.map(Endpoint::tier),
+            // What the last alarm was about is of another time once it is well again.
+            verdict: verdict.filter(|_| health != Health::Healthy),
+            health,
             suspicion: signs.suspicion(now),
             state: signs.state(),
             share: signs.share(),
@@ -71,7 +88,12 @@ impl State {
             decisions: signs.decisions(),
             reliability: signs.reliability(now),
             trend: signs.trend(now),
-            episodes: signs.episodes(),
+            episodes: signs.episodes(now, &of),
+            forgotten_keys: self.is_keyed().then(|| self.destination.forgotten()),
         }
+    }
+
+    pub(super) fn forced(&self) -> Option<Force> {
+        lock(&self.signs).forced()
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Force, Rules, callers::Callers, word::Word};
 use crate::{
-    Cause, Decisions, Enforce, EnforcePolicy, EventKind, Nanos, Outcome, Permit, Rule, Sign, State,
-    Verdict,
+    Cause, Decided, Decisions, Enforce, EnforcePolicy, EventKind, Nanos, Outcome, Permit, Rule,
+    Sign, State, Verdict,
     breaker::{Breaker, Change},
     destination::{Hold, Ruling},
     health::{Alarm, Bank, Detector, Fact},
@@ -37,13 +37,16 @@ pub(super) trait Set {
 #[derive(Debug)]
 pub(super) struct Signs {
     pub(super) detector: Detector,
-    pub(super) callers: Callers,
+    pub(super) callers: Option<Box<Callers>>,
     pub(super) breaker: Breaker,
-    /// Kept where statistics are at work.
-    pub(super) ledger: Option<Ledger>,
+    /// Made when the first call is lost, for most endpoints of many never lose one.
+    pub(super) ledger: Option<Box<Ledger>>,
+    /// Since when there is one to be kept, where statistics are at work.
+    pub(super) kept_since: Option<Nanos>,
     /// How many signs of health the judge has been told of.
     settled: u64,
-    pub(super) decisions: Decisions,
+    /// Made for the first alarm.
+    pub(super) decisions: Option<Box<Decisions>>,
     enforce: EnforcePolicy,
     /// The last alarm that was noted down only.
     noted: Option<(Rule, Nanos)>,
@@ -71,12 +74,13 @@ impl Signs {
     ) -> Self {
         Self {
             detector: Detector::new(&rules.health, bank),
-            callers: Callers::new(rules.caller_share),
+            callers: rules.caller_share.map(|most| Box::new(Callers::new(most))),
             breaker: Breaker::new(rules.breaker, rules.enforced().health, alone, seed)
                 .bearing(rules.tolerable.as_f64()),
-            ledger: rules.parts.stats.then(|| Ledger::new(now)),
+            ledger: None,
+            kept_since: rules.parts.stats.then_some(now),
             settled: 0,
-            decisions: Decisions::default(),
+            decisions: None,
             enforce: rules.enforced(),
             noted: None,
             force: None,
@@ -87,6 +91,9 @@ impl Signs {
 
     pub(super) fn permit(&mut self, now: Nanos) -> (Result<Permit, Duration>, Option<EventKind>) {
         let (permit, change) = self.breaker.permit(now);
+        if let (Ok(Permit { probe: true, .. }), Some(ledger)) = (&permit, &mut self.ledger) {
+            ledger.probes();
+        }
         (
             permit,
             change.map(|change| self.account(change, now, None, Rule::Health)),
@@ -102,7 +109,7 @@ impl Signs {
         }
         if self.detector.calm() {
             self.held = None;
-            self.callers.forget();
+            self.forget_callers();
             if let Some(ledger) = &mut self.ledger {
                 ledger.calm();
             }
@@ -132,9 +139,8 @@ impl Signs {
             now,
             outcome,
         };
-        let judged = judged
-            && (outcome.sign() != Sign::Bad
-                || self.callers.admits(permit.seat.note.caller, set.callers()));
+        let judged =
+            judged && (outcome.sign() != Sign::Bad || self.admits(permit.seat.note.caller, set));
         let alarm = judged.then(|| self.detector.record(&fact)).flatten();
         let alarm = match self.hear(alarm, Rule::Health, now, set) {
             Heard::Held(told) => return told,
@@ -175,7 +181,7 @@ impl Signs {
             outcome: Outcome::Late,
         };
         self.settle(good);
-        if !self.callers.admits(caller, set.callers()) {
+        if !self.admits(caller, set) {
             return None;
         }
         let alarm = self.detector.record(&fact)?;
@@ -215,7 +221,7 @@ impl Signs {
         if before.is_some_and(lasts) {
             return None;
         }
-        self.decisions.of(rule).unenforced += 1;
+        self.decided(rule).unenforced += 1;
         Some(EventKind::Held(Hold::DryRun(rule)))
     }
 
@@ -263,7 +269,7 @@ impl Signs {
         if known {
             return None;
         }
-        let decided = self.decisions.of(rule);
+        let decided = self.decided(rule);
         match why {
             Hold::ByHand => decided.unenforced += 1,
             Hold::Cap => decided.overflow += 1,
@@ -299,13 +305,36 @@ impl Signs {
     }
 
     /// A call was lost to `cause`: it belongs to the outage under way, or to the next one.
-    pub(super) const fn lost(&mut self, generation: u32, cause: Cause) {
+    pub(super) fn lost(&mut self, generation: u32, cause: Cause) {
         let believed = generation == self.breaker.generation();
-        if let Some(ledger) = &mut self.ledger
-            && (believed || self.breaker.is_down())
+        if (believed || self.breaker.is_down())
+            && let Some(ledger) = self.ledger()
         {
             ledger.failure(cause);
         }
+    }
+
+    fn decided(&mut self, rule: Rule) -> &mut Decided {
+        self.decisions.get_or_insert_default().of(rule)
+    }
+
+    /// Is a failed call of this caller evidence?
+    fn admits(&mut self, caller: u8, set: &impl Set) -> bool {
+        let callers = self.callers.as_mut();
+        callers.is_none_or(|callers| callers.admits(caller, set.callers()))
+    }
+
+    pub(super) fn forget_callers(&mut self) {
+        if let Some(callers) = &mut self.callers {
+            callers.forget();
+        }
+    }
+
+    /// The book of outages, where one is kept.
+    pub(super) fn ledger(&mut self) -> Option<&mut Ledger> {
+        let since = self.kept_since?;
+        let ledger = &mut self.ledger;
+        Some(ledger.get_or_insert_with(|| Box::new(Ledger::new(since))))
     }
 
     /// Writes a change of the breaker into the book of outages.
@@ -319,8 +348,9 @@ impl Signs {
         let (kind, entry): (_, fn(&mut Ledger, Nanos, Nanos)) = match (change, alarm) {
             (Change::Opened(wait), Some(Alarm { since })) => {
                 self.detector.reset();
-                let decided = self.decisions.of(rule);
-                if self.breaker.flows() {
+                let watched = self.breaker.flows();
+                let decided = self.decided(rule);
+                if watched {
                     decided.unenforced += 1;
                 } else {
                     decided.enforced += 1;
@@ -345,8 +375,11 @@ impl Signs {
                 (EventKind::Closed, |ledger, _, now| ledger.restored(now))
             }
         };
-        if let Some(ledger) = &mut self.ledger {
+        if let Some(ledger) = self.ledger() {
             entry(ledger, alarm.map_or(now, |alarm| alarm.since), now);
+            if let Change::Opened(wait) = change {
+                ledger.waits(wait);
+            }
         }
         kind
     }
@@ -364,7 +397,7 @@ impl Signs {
     }
 
     /// A probe was lost to `cause`.
-    pub(super) const fn lost_probe(&mut self, cause: Cause) {
+    pub(super) fn lost_probe(&mut self, cause: Cause) {
         self.lost(self.breaker.generation(), cause);
     }
 

@@ -27,14 +27,14 @@ pub(super) const IDLE: u64 = u64::MAX;
 pub(crate) struct State {
     pub(crate) destination: Arc<Shared>,
     pub(super) endpoint: Option<Endpoint>,
+    /// Which key it is of, where a layer tells keys apart. Keys are no peers of each other.
+    key: Option<Arc<str>>,
     /// What a healthy call needs to know of `signs`, in one load: see [`Word`].
     word: AtomicU64,
     /// From when on a call may be admitted, for pickers: a hint beside `word`, which decides.
     due: AtomicU64,
     /// For pickers, while it is on its way back.
     turns: Turns,
-    /// `due` is never farther off.
-    longest_wait: Duration,
     /// When to look for calls that have grown too old.
     pub(super) look_at: AtomicU64,
     pub(super) shards: Shards,
@@ -61,9 +61,9 @@ impl State {
         let alone = endpoint.is_none();
         let signs = Signs::new(&destination.rules, || destination.bank(), alone, now, seed);
         Self {
-            longest_wait: destination.rules.breaker.longest_wait(alone),
             destination,
             endpoint,
+            key: None,
             word: AtomicU64::new(signs.word().bits()),
             due: AtomicU64::new(0),
             turns: Turns::new(seed),
@@ -80,6 +80,12 @@ impl State {
             asked: Mutex::default(),
             signs: Mutex::new(signs),
         }
+    }
+
+    /// It is of one key.
+    pub(crate) fn of_key(mut self, key: Arc<str>) -> Self {
+        self.key = Some(key);
+        self
     }
 
     pub(super) fn shard(&self, lane: usize) -> &Arc<Shard> {
@@ -284,6 +290,10 @@ impl State {
     }
 
     fn learn(&self, lane: u8, took: Duration) {
+        // What is late for one key says nothing of another.
+        if self.key.is_some() {
+            return;
+        }
         self.latencies[usize::from(lane & 1)]
             .get_or_init(Latency::new)
             .record(took);
@@ -315,7 +325,8 @@ impl State {
     pub(super) fn due(&self, now: Nanos) -> Nanos {
         let due = Nanos::new(self.due.load(Ordering::Relaxed));
         // Farther off than it can be, it was set by a clock that was set back since.
-        if due.since(now) > self.longest_wait {
+        let breaker = &self.destination.rules.breaker;
+        if due.since(now) > breaker.longest_wait(self.endpoint.is_none()) {
             now
         } else {
             due
@@ -366,10 +377,14 @@ impl State {
         self.shards.iter().flat_map(Shard::recorded)
     }
 
-    pub(super) fn address(&self) -> Option<Arc<str>> {
-        self.endpoint
-            .as_ref()
-            .map(|endpoint| Arc::clone(endpoint.shared_address()))
+    /// What tells it apart from others of its destination.
+    pub(crate) fn address(&self) -> Option<Arc<str>> {
+        let address = self.endpoint.as_ref().map(Endpoint::shared_address);
+        address.or(self.key.as_ref()).cloned()
+    }
+
+    pub(crate) const fn is_keyed(&self) -> bool {
+        self.key.is_some()
     }
 }
 

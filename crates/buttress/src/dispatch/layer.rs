@@ -6,7 +6,7 @@ use buttress_core::{Endpoint, Parts, PolicyError, Registry, Vitals};
 use tower_layer::Layer;
 
 use super::{Dispatch, EndpointSets, Plan, source::Source};
-use crate::{host, policy::Policy, probe::Probe};
+use crate::{Handle, Handles, host, policy::Policy, probe::Probe};
 
 /// How to reach an endpoint: any `Fn(&Endpoint) -> S`.
 pub trait Connect: Send + Sync + 'static {
@@ -57,6 +57,7 @@ pub struct DispatchLayer<P> {
 pub struct RetryLayer<P> {
     protocol: P,
     plan: Arc<Plan>,
+    vitals: Vitals,
 }
 
 impl<P> DispatchLayer<P> {
@@ -72,6 +73,12 @@ impl<P> DispatchLayer<P> {
         sets: impl EndpointSets,
     ) -> Result<Self, PolicyError> {
         Self::within(name, protocol, policy, sets, &host::registry())
+    }
+
+    /// Its endpoints, in somebody's hand; none before the first set is read.
+    #[must_use]
+    pub fn handles(&self) -> Handles {
+        Handles::of(self.plan.source.destination())
     }
 
     /// Asks the endpoints between calls whether they are well; see [`Dispatch::probed`].
@@ -131,15 +138,10 @@ impl<P> RetryLayer<P> {
         Self::within(name, protocol, policy, &host::registry())
     }
 
-    /// What is known of the service.
+    /// What is known of the service, in somebody's hand.
     #[must_use]
-    pub fn vitals(&self) -> Option<Vitals> {
-        self.plan
-            .source
-            .nodes()
-            .1
-            .first()
-            .map(|node| node.vitals.clone())
+    pub fn handle(&self) -> Handle {
+        Handle::of(self.vitals.clone())
     }
 
     pub(crate) fn within(
@@ -150,10 +152,12 @@ impl<P> RetryLayer<P> {
     ) -> Result<Self, PolicyError> {
         policy.check()?;
         let destination = host::destination(name, &policy.rules(Parts::default()), registry);
-        let source = Source::alone(name, destination);
+        let vitals = destination.alone();
+        let source = Source::alone(name, destination, vitals.clone());
         Ok(Self {
             protocol,
             plan: Arc::new(Plan::new(policy, source)),
+            vitals,
         })
     }
 }

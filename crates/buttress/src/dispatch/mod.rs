@@ -12,7 +12,7 @@ use std::{
 };
 
 use buttress_core::{
-    Budget, Describe, Destination, Endpoint, ProbePolicy, Protocol, Redundancy, Resend, Vitals,
+    Budget, Describe, Destination, Endpoint, ProbePolicy, Protocol, Redundancy, Resend,
 };
 use tower_service::Service;
 
@@ -21,6 +21,7 @@ pub use layer::{Connect, DispatchLayer, RetryLayer};
 pub use sets::{EndpointSets, Fixed, Never, fixed};
 
 use crate::{
+    Handles,
     policy::{Limits, Policy},
     probe::Probe,
 };
@@ -85,16 +86,12 @@ impl<S, P> Dispatch<S, P> {
         self.plan.source.destination()
     }
 
-    /// What is known of the endpoint at `address`, while it belongs to the set: to look at it, or to drain it by hand.
+    /// Its endpoints, in somebody's hand: to look at one, say, or to drain it.
     ///
     /// The first set is read when a service is first polled for readiness; before, nothing is known.
     #[must_use]
-    pub fn vitals(&self, address: &str) -> Option<Vitals> {
-        let (_, nodes) = self.plan.source.nodes();
-        let mut nodes = nodes.iter();
-        nodes
-            .find(|node| node.endpoint.address() == address)
-            .map(|node| node.vitals.clone())
+    pub fn handles(&self) -> Handles {
+        Handles::of(self.destination())
     }
 
     /// Asks the endpoints between calls whether they are well, as the policy's `probe` says.

@@ -91,11 +91,11 @@ impl Source {
     }
 
     /// The one endpoint that is the service itself.
-    pub(super) fn alone(name: &str, destination: Destination) -> Self {
+    pub(super) fn alone(name: &str, destination: Destination, vitals: Vitals) -> Self {
         let state = State {
             nodes: Arc::new([Node {
                 endpoint: Endpoint::itself(),
-                vitals: destination.alone(),
+                vitals,
             }]),
             ..State::default()
         };

@@ -1,11 +1,11 @@
 //! Makes [`Guard`]s.
 
-use buttress_core::{Parts, PolicyError, Redundancy, Registry, Vitals};
+use buttress_core::{Key, Parts, PolicyError, Redundancy, Registry, Vitals};
 use tower_layer::Layer;
 
-use super::Guard;
+use super::{By, Guard, KeyedLayer};
 use crate::{
-    host,
+    Handle, host,
     policy::{Limits, Policy},
 };
 
@@ -21,10 +21,10 @@ use crate::{
 /// use tower::{ServiceBuilder, ServiceExt, service_fn, BoxError};
 ///
 /// let layer = GuardLayer::new("db", Plain);
-/// let vitals = layer.vitals().clone();
+/// let handle = layer.handle();
 /// let service = ServiceBuilder::new().layer(layer).service(service_fn(async |id: u32| Ok::<_, BoxError>(id + 1)));
 /// assert_eq!(service.oneshot(1).await?, 2);
-/// assert_eq!(vitals.snapshot(buttress::CLOCK.now()).counts.successes, 1);
+/// assert_eq!(handle.snapshot().counts.successes, 1);
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
@@ -55,9 +55,63 @@ impl<P> GuardLayer<P> {
         Self::checked(name, protocol, policy, Parts::default(), &host::registry())
     }
 
-    /// What is known of the service.
-    pub const fn vitals(&self) -> &Vitals {
-        &self.vitals
+    /// What is known of the service, in somebody's hand.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle::of(self.vitals.clone())
+    }
+
+    /// A record for each key of its requests instead of one for all: hosts, tenants or routes under one policy, each
+    /// measured and refused by itself.
+    ///
+    /// Keys are no replicas of each other: nobody's failures excuse another's, and as many may be out at once as are ill.
+    /// What is late for one says nothing of another, so a call counts as late by the policy's timeout alone. All of them
+    /// together have the one allowance of false alarms. See [`KeyedLayer`] for how many are kept apart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tower::BoxError> {
+    /// use buttress::{GuardLayer, Key, Plain, State};
+    /// use tower::{BoxError, Layer, ServiceExt, service_fn};
+    ///
+    /// struct Query { tenant: &'static str }
+    ///
+    /// let layer = GuardLayer::new("db", Plain).by(|query: &Query| Key::from(query.tenant));
+    /// let db = layer.layer(service_fn(async |query: Query| match query.tenant {
+    ///     "sick" => Err(BoxError::from("broken")),
+    ///     _ => Ok(()),
+    /// }));
+    /// for _ in 0..10 {
+    ///     let _ = db.clone().oneshot(Query { tenant: "sick" }).await;
+    ///     db.clone().oneshot(Query { tenant: "well" }).await?;
+    /// }
+    /// assert_eq!(layer.handles().find("sick")?.state(), State::Open);
+    /// assert_eq!(layer.handles().find("well")?.state(), State::Closed);
+    /// # Ok(()) }
+    /// ```
+    pub fn by<Req, F>(self, key: F) -> KeyedLayer<By<P, F>>
+    where
+        // Said here, too, for without it no closure is taken to lend from its request.
+        F: for<'a> Fn(&'a Req) -> Key<'a>,
+    {
+        self.by_key(key)
+    }
+
+    /// [`by`](Self::by) something that is no closure: [`ByHost`](crate::ByHost), say, or [`ByHeader`](crate::ByHeader).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "http")] {
+    /// use buttress::{BreakerLayer, ByHost, Http};
+    ///
+    /// let layer = BreakerLayer::new("web", Http).by_key(ByHost).at_most(500);
+    /// # let _ = layer;
+    /// # }
+    /// ```
+    pub fn by_key<K>(self, key: K) -> KeyedLayer<By<P, K>> {
+        KeyedLayer::new(self.protocol, key, self.vitals.destination(), self.limits)
     }
 
     pub(crate) fn checked(

@@ -1,19 +1,21 @@
 //! One endpoint under watch.
 
 mod future;
+mod keyed;
 mod layer;
 mod named;
 
 use std::task::{Context, Poll};
 
-use buttress_core::{Describe, Protocol, Vitals};
+use buttress_core::{Attempt, Describe, Protocol, Refusal, Vitals};
 use tower_service::Service;
 
 pub use future::GuardFuture;
+pub use keyed::{By, Keyed, KeyedLayer};
 pub use layer::GuardLayer;
 pub use named::{BreakerLayer, HealthLayer, StatsLayer};
 
-use crate::policy::Limits;
+use crate::{Handle, policy::Limits};
 
 /// One service under watch: measured once, refused while its breaker is open, given up after its timeout.
 ///
@@ -28,9 +30,10 @@ pub struct Guard<S, P> {
 }
 
 impl<S, P> Guard<S, P> {
-    /// What is known of the service.
-    pub const fn vitals(&self) -> &Vitals {
-        &self.vitals
+    /// What is known of the service, in somebody's hand.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle::of(self.vitals.clone())
     }
 
     /// The wrapped service.
@@ -69,13 +72,33 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        match self.vitals.admit() {
-            Ok(attempt) => {
-                let attempt = attempt.labelled(self.protocol.labels(&request));
-                let inner = self.inner.call(request);
-                GuardFuture::admitted(inner, attempt, self.protocol.clone(), self.limits)
-            }
-            Err(refusal) => GuardFuture::refused(refusal, self.protocol.clone()),
+        begin(
+            &mut self.inner,
+            &self.protocol,
+            self.vitals.admit(),
+            self.limits,
+            request,
+        )
+    }
+}
+
+/// One call, admitted or not by whichever record it belongs to.
+fn begin<S, P, Req>(
+    inner: &mut S,
+    protocol: &P,
+    admitted: Result<Attempt, Refusal>,
+    limits: Limits,
+    request: Req,
+) -> GuardFuture<S::Future, P>
+where
+    S: Service<Req>,
+    P: Protocol<S::Response, S::Error> + Describe<Req>,
+{
+    match admitted {
+        Ok(attempt) => {
+            let attempt = attempt.labelled(protocol.labels(&request));
+            GuardFuture::admitted(inner.call(request), attempt, protocol.clone(), limits)
         }
+        Err(refusal) => GuardFuture::refused(refusal, protocol.clone()),
     }
 }

@@ -1,10 +1,10 @@
 //! The parts of a guard, each alone, under the names the field uses.
 
-use buttress_core::{Parts, PolicyError, Registry, Vitals};
+use buttress_core::{Key, Parts, PolicyError, Registry};
 use tower_layer::Layer;
 
-use super::{Guard, GuardLayer};
-use crate::{host, policy::Policy};
+use super::{By, Guard, GuardLayer, KeyedLayer};
+use crate::{Handle, host, policy::Policy};
 
 macro_rules! part {
     ($(#[$doc:meta])* $name:ident, $parts:expr) => {
@@ -38,9 +38,23 @@ macro_rules! part {
                 GuardLayer::checked(name, protocol, policy, $parts, registry).map(Self)
             }
 
-            /// What is known of the service.
-            pub const fn vitals(&self) -> &Vitals {
-                self.0.vitals()
+            /// What is known of the service, in somebody's hand.
+            #[must_use]
+            pub fn handle(&self) -> Handle {
+                self.0.handle()
+            }
+
+            /// A record for each key of its requests; see [`GuardLayer::by`].
+            pub fn by<Req, F>(self, key: F) -> KeyedLayer<By<P, F>>
+            where
+                F: for<'a> Fn(&'a Req) -> Key<'a>,
+            {
+                self.0.by(key)
+            }
+
+            /// A record for each key of its requests; see [`GuardLayer::by_key`].
+            pub fn by_key<K>(self, key: K) -> KeyedLayer<By<P, K>> {
+                self.0.by_key(key)
             }
         }
 

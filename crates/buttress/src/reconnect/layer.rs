@@ -2,12 +2,12 @@
 
 use std::{fmt, future::poll_fn};
 
-use buttress_core::{Outcome, PolicyError, ReconnectPolicy, Registry, Vitals};
+use buttress_core::{Outcome, PolicyError, ReconnectPolicy, Registry};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{Reconnect, attempt::Maker, link::Link, rules::Rules};
-use crate::host;
+use crate::{Handle, host};
 
 /// Keeps a service that breaks alive, by making it anew.
 ///
@@ -101,7 +101,7 @@ impl<P> ReconnectLayer<P> {
         self
     }
 
-    /// After an outage calls come back by degrees, through the breaker of `vitals`: that of the guard around this.
+    /// After an outage calls come back by degrees, through the breaker of `guard`, which is around this.
     ///
     /// A guard that has opened its own breaker tests and ramps anyhow. This is for outages that it did not see, as when
     /// nobody called. A connection that could be made again at the first attempt was never away, and nothing is held back.
@@ -110,18 +110,19 @@ impl<P> ReconnectLayer<P> {
     /// use buttress::{GuardLayer, Plain, ReconnectLayer};
     ///
     /// let guard = GuardLayer::new("db", Plain);
-    /// let reconnect = ReconnectLayer::new("db, connection", Plain).reentering(guard.vitals());
+    /// let reconnect = ReconnectLayer::new("db, connection", Plain).reentering(&guard.handle());
     /// # let _ = reconnect;
     /// ```
     #[must_use]
-    pub fn reentering(mut self, vitals: &Vitals) -> Self {
-        self.rules.reenters = Some(vitals.clone());
+    pub fn reentering(mut self, guard: &Handle) -> Self {
+        self.rules.reenters = Some(guard.vitals().clone());
         self
     }
 
-    /// What is known of the connection.
-    pub const fn vitals(&self) -> &Vitals {
-        &self.rules.vitals
+    /// The connection in somebody's hand: to look at it, and to hear what happens.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle::of(self.rules.vitals.clone())
     }
 
     /// A service that is made by `connect`, when it is first needed and whenever it broke.

@@ -14,7 +14,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use buttress_core::{Protocol, Vitals};
+use buttress_core::Protocol;
 use tower_service::Service;
 
 pub use future::ReconnectFuture;
@@ -22,6 +22,8 @@ pub use layer::ReconnectLayer;
 
 use link::Link;
 use state::Connection;
+
+use crate::Handle;
 
 /// A service that is made anew when it breaks. Clones share one connection.
 ///
@@ -67,9 +69,10 @@ impl<S: Clone + Send + 'static, P> Reconnect<S, P> {
 }
 
 impl<S, P> Reconnect<S, P> {
-    /// What is known of the connection.
-    pub fn vitals(&self) -> &Vitals {
-        &self.link.rules.vitals
+    /// The connection in somebody's hand: to look at it, and to hear what happens.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle::of(self.link.rules.vitals.clone())
     }
 }
 

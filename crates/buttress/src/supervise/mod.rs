@@ -9,13 +9,13 @@ mod stop;
 
 use std::sync::Arc;
 
-use buttress_core::{Registry, Supervision, SupervisorPolicy, Vitals};
+use buttress_core::{Registry, Supervision, SupervisorPolicy};
 
 pub use exit::{Exit, IntoExit};
 pub use report::{GaveUp, StartError, Stopped};
 pub use stop::Stop;
 
-use crate::host;
+use crate::{Handle, host};
 use board::Board;
 use run::Runs;
 use service::{Seat, Service};
@@ -182,10 +182,10 @@ impl Supervisor {
         }
     }
 
-    /// What is known of the service, from its start until it is done or stopped. One that failed for good stays to be seen.
+    /// The service in somebody's hand, from its start until it is done or stopped. One that failed for good stays to be seen.
     #[must_use]
-    pub fn vitals(&self, name: &str) -> Option<Vitals> {
-        self.board.vitals(name)
+    pub fn handle(&self, name: &str) -> Option<Handle> {
+        self.board.vitals(name).map(Handle::of)
     }
 
     /// Where its services are seen.
