@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use buttress::{
-    BreakerPolicy, Buttress, EwmaPolicy, HealthPolicy, PhiPolicy, Policy, RatePolicy, Ratio,
-    Redundancy, Rhythm, SlowPolicy, Window,
+    BreakerPolicy, Buttress, EwmaPolicy, Growth, HealthPolicy, PhiPolicy, Policy, RatePolicy,
+    Ratio, Redundancy, Rhythm, SlowPolicy, TrialPolicy, Window,
 };
 
 #[test]
@@ -235,6 +235,65 @@ fn documented(uncommented: bool) -> Vec<String> {
 }
 
 #[test]
+fn every_classic_recovery_reads_as_it_is_built() {
+    let seconds = Duration::from_secs;
+    for (text, built) in [
+        (
+            r#"{ open_for = "1m", growth = { times = 1.0 }, jitter = 0.0, trial = { rate = { failures = 0.5, of = 10 } }, up_to = "1m" }"#,
+            BreakerPolicy::resilience4j(),
+        ),
+        (
+            r#"{ open_for = "5s", growth = { times = 1.0 }, jitter = 0.0, close_after = 1, up_to = "5s" }"#,
+            BreakerPolicy::polly(),
+        ),
+        (
+            r#"{ open_for = "30s", up_to = "5m", growth = "linear", undone_in = "10s", jitter = 0.0, trial = "untried" }"#,
+            BreakerPolicy::envoy(),
+        ),
+        (
+            r#"{ open_for = "1s", growth = { times = 1.6 }, trial = { k_of_n = { good = 3, of = 4 } } }"#,
+            BreakerPolicy::new()
+                .open_for(seconds(1))
+                .growth(Growth::Times(1.6))
+                .trial(TrialPolicy::KOfN { good: 3, of: 4 }),
+        ),
+    ] {
+        let read: Policy = toml::from_str(&format!("breaker = {text}")).unwrap();
+        assert_eq!(read, Policy::new().breaker(built), "{text}");
+        let written = toml::to_string(&read).unwrap();
+        assert_eq!(toml::from_str::<Policy>(&written).unwrap(), read);
+    }
+    for (text, field) in [
+        (
+            r#"{ trial = { k_of_n = { good = 5, of = 4 } } }"#,
+            "breaker.trial.k_of_n.good",
+        ),
+        (
+            r#"{ trial = { rate = { failures = 0.0, of = 4 } } }"#,
+            "breaker.trial.rate.failures",
+        ),
+        (
+            r#"{ trial = { rate = { failures = 0.5, of = 0 } } }"#,
+            "breaker.trial.rate.of",
+        ),
+        (r#"{ trial = "untried", close_after = 1 }"#, "breaker.trial"),
+        (
+            r#"{ trial = "untried", ramp = { from = 0.1, factor = 2.0 } }"#,
+            "breaker.trial",
+        ),
+        (r#"{ growth = { times = 0.5 } }"#, "breaker.growth.times"),
+        (r#"{ jitter = 1.5 }"#, "breaker.jitter"),
+        (r#"{ undone_in = "0s" }"#, "breaker.undone_in"),
+    ] {
+        let error = toml::from_str::<Policy>(&format!("breaker = {text}")).unwrap_err();
+        assert!(
+            error.to_string().contains(&format!("{field} =")),
+            "{text}: {error}"
+        );
+    }
+}
+
+#[test]
 fn the_page_on_files_names_every_key_and_its_default() {
     let [policy, rules] = &documented(false)[..] else {
         panic!("two blocks")
@@ -256,8 +315,14 @@ fn the_page_on_files_names_every_key_and_its_default() {
             .any(|rule| read == Policy::new().health(*rule));
         assert!(known, "{line}");
     }
-    for either in ["\nclose_after", "\nramp"] {
-        let text = documented(true)[0].replacen(either, "\n# ", 1);
+    // There is one way back: whichever it is, the page says it rightly.
+    let ways = ["close_after", "trial", "ramp"];
+    for way in ways {
+        let others = ways.into_iter().filter(|other| *other != way);
+        let text = others.fold(documented(true)[0].clone(), |text, other| {
+            text.replacen(&format!("\n{other}"), "\n# ", 1)
+        });
+        assert!(text.contains(&format!("\n{way}")));
         toml::from_str::<Buttress>(&text).unwrap();
     }
 }

@@ -71,7 +71,7 @@ mod wall;
 
 pub use attempt::Attempt;
 pub use backoff::{Backoff, BackoffPolicy, Jitter};
-pub use breaker::{BreakerPolicy, RampPolicy, State};
+pub use breaker::{BreakerPolicy, Growth, RampPolicy, State, TrialPolicy};
 pub use budget::{Budget, RESERVE};
 pub use call::Call;
 pub use describe::{Describe, Labels, Stamp};

@@ -68,12 +68,12 @@ pub use buttress_core::{
     Attempt, BackoffPolicy, BreakerPolicy, Budget, Call, CallCounts, Calls, Cause, Causes, Clock,
     Counts, Decided, Decisions, Delay, Describe, Destination, EjectionPolicy, Endpoint, Enforce,
     EnforcePolicy, Episode, Event, EventKind, Events, EwmaPolicy, Explanation, FaultKind, Force,
-    Health, HealthPolicy, Hold, InvalidEndpoint, Jitter, Key, KeyOf, Labels, Nanos, Origin,
+    Growth, Health, HealthPolicy, Hold, InvalidEndpoint, Jitter, Key, KeyOf, Labels, Nanos, Origin,
     Outcome, Panic, PeersPolicy, Permit, PhiPolicy, Place, PolicyError, Priority, ProbePolicy,
     Protocol, RampPolicy, RatePolicy, Ratio, Recent, ReconnectPolicy, Recovery, Redact, Redundancy,
     Refusal, Registry, Reliability, Resend, Restart, Rhythm, Rule, Sign, SlowPolicy, Snapshot,
-    Stamp, State, SupervisorPolicy, Suspect, Tally, Threshold, Traffic, Trend, UnknownName,
-    Verdict, Vitals, Window,
+    Stamp, State, SupervisorPolicy, Suspect, Tally, Threshold, Traffic, Trend, TrialPolicy,
+    UnknownName, Verdict, Vitals, Window,
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{

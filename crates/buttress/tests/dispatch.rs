@@ -366,3 +366,33 @@ async fn an_endpoint_is_found_by_its_address_and_drained_by_hand() {
     assert_eq!(scripts[0].counts().calls, 0);
     assert!(service.destination().panic().is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_that_was_out_comes_back_though_no_call_may_be_sent_twice() {
+    let buttress = Buttress::new().policy("set", policy().redundancy(Redundancy::None));
+    let (service, scripts) = over(&buttress, &["bad", "good1", "good2"]);
+    let mut service = service;
+    let bad = |service: &Dispatch<_, _>| service.handles().find("bad").unwrap();
+    service.ready().await.unwrap();
+    while bad(&service).state() == State::Closed {
+        let _ = service.ready().await.unwrap().call(1).await;
+    }
+    // While it is ill, a call is risked once per stop and no more often.
+    let before = calls(&scripts)[0];
+    for _ in 0..60_000 {
+        tokio::time::advance(Duration::from_millis(1)).await;
+        let _ = service.call(1).await;
+    }
+    let risked = calls(&scripts)[0] - before;
+    assert!(
+        (6..=24).contains(&risked),
+        "{risked} in a minute of stops of 0.25 to 7.5 s"
+    );
+    scripts[0].answer_always(Answer::Ok { pending: 0 });
+    for _ in 0..60_000 {
+        tokio::time::advance(Duration::from_millis(1)).await;
+        let _ = service.call(1).await;
+    }
+    let bad = bad(&service);
+    assert_eq!(bad.state(), State::Closed, "{:?}", bad.snapshot());
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     Breaker, Change, Phase, Trial,
+    policy::scaled,
     ramp::{Ramp, Turn},
     sequential::Answer,
 };
@@ -29,12 +30,13 @@ impl Breaker {
                 Some(self.open_anew(now, acts))
             }
             Phase::Closed | Phase::Open { .. } => None,
-            Phase::Watching { trial } => self.watch(trial, sign),
+            Phase::Watching { trial } => self.watch(trial, now, sign),
             // HalfOpen => Open: a late answer is a failed probe, whatever it says.
             Phase::HalfOpen {
                 lease: Some(lease), ..
             } if now >= lease => Some(self.open(now)),
             Phase::HalfOpen { trial, next, .. } => self.probed(trial, next, permit, now, sign),
+            Phase::Trial(trial) => self.tried(trial, permit, now, sign),
             Phase::Ramping(ramp) => self.ramped(ramp, now, sign),
         }
     }
@@ -52,7 +54,7 @@ impl Breaker {
             // Ramping => Open
             Turn::Ill => Some(self.open(now)),
             // Ramping => Closed
-            Turn::Full => Some(self.close()),
+            Turn::Full => Some(self.close(now)),
         }
     }
 
@@ -99,7 +101,9 @@ impl Breaker {
             // HalfOpen => Open
             Some(Answer::Ill) => return Some(self.open(now)),
             // HalfOpen => Closed, the classic way.
-            Some(Answer::Well) if self.policy.close_after.is_some() => return Some(self.close()),
+            Some(Answer::Well) if self.policy.close_after.is_some() => {
+                return Some(self.close(now));
+            }
             // HalfOpen => Ramping
             Some(Answer::Well) => {
                 let ramp = Ramp::new(self.policy.ramp_of(self.alone), self.tolerable, now);
@@ -117,14 +121,14 @@ impl Breaker {
         (good && first).then_some(Change::FirstGood)
     }
 
-    fn watch(&mut self, mut trial: Trial, sign: Sign) -> Option<Change> {
+    fn watch(&mut self, mut trial: Trial, now: Nanos, sign: Sign) -> Option<Change> {
         if sign == Sign::Silent {
             return None;
         }
         let good = sign == Sign::Good;
         match trial.observe(good, self.policy.close_after) {
             // Watching => Closed
-            Some(Answer::Well) => return Some(self.close()),
+            Some(Answer::Well) => return Some(self.close(now)),
             Some(Answer::Ill) => trial = Trial::default(),
             None => {}
         }
@@ -149,7 +153,7 @@ impl Breaker {
     }
 
     fn open_anew(&mut self, now: Nanos, acts: bool) -> Change {
-        self.wait = Duration::ZERO;
+        self.wait = self.remembered(now);
         if acts {
             return self.open(now);
         }
@@ -159,18 +163,33 @@ impl Breaker {
         Change::Opened(Duration::ZERO)
     }
 
-    /// Opens for twice as long as the last time, give or take half of it so that many clients do not return at once.
+    /// The last stop, as far as time in which all was well has not undone it.
+    fn remembered(&self, now: Nanos) -> Duration {
+        let Some(span) = self.policy.undone_in else {
+            return Duration::ZERO;
+        };
+        let well = now.since(self.closed).as_nanos();
+        let steps = u64::try_from(well / span.as_nanos().max(1)).unwrap_or(u64::MAX);
+        let (growth, first) = (self.policy.growth, self.policy.open_for);
+        growth.undone(self.wait, first, steps)
+    }
+
+    /// Opens for longer than the last time, give or take a part that is left to chance, so that many clients do not return at
+    /// once.
     pub(super) fn open(&mut self, now: Nanos) -> Change {
-        let longest = self.policy.longest(self.alone);
-        self.wait = (self.wait.saturating_mul(2)).clamp(self.policy.open_for, longest);
-        let jittered = self.wait.mul_f64(0.5 + unit(self.draws.next()));
+        let (first, longest) = (self.policy.open_for, self.policy.longest(self.alone));
+        self.wait = (self.policy.growth.after(self.wait, first)).clamp(first, longest);
+        let jitter = self.policy.jitter.as_f64().clamp(0.0, 1.0);
+        let chance = 2.0 * unit(self.draws.next()) - 1.0;
+        let jittered = scaled(self.wait, 1.0 + jitter * chance);
         self.enter(Phase::Open {
             until: now.after(jittered),
         });
         Change::Opened(jittered)
     }
 
-    fn close(&mut self) -> Change {
+    pub(super) fn close(&mut self, now: Nanos) -> Change {
+        self.closed = now;
         self.enter(Phase::Closed);
         Change::Closed
     }

@@ -8,20 +8,24 @@
 //!                      └─────────────────────────────────────────────────────┘
 //! ```
 
+mod classic;
 mod follow;
 mod policy;
+mod probes;
 mod ramp;
 mod sequential;
 
 use std::time::Duration;
 
-pub use policy::{BreakerPolicy, RampPolicy};
+pub use policy::{BreakerPolicy, Growth, RampPolicy, TrialPolicy};
 
 use crate::{
     Enforce, Nanos, Permit,
     permit::Seat,
     random::{Draws, unit},
+    sync::Arc,
 };
+use probes::Probes;
 use ramp::Ramp;
 use sequential::{Answer, Sequential};
 
@@ -62,7 +66,8 @@ pub(crate) enum Change {
 /// The state machine. Pure: told `now`, seeded once.
 #[derive(Debug)]
 pub(crate) struct Breaker {
-    policy: BreakerPolicy,
+    /// Shared by all that are under the same rules.
+    policy: Arc<BreakerPolicy>,
     /// How many of the outages that its calls show it acts on. In the others it watches recovery, and refuses nothing.
     enforce: Enforce,
     /// Can nobody else serve?
@@ -74,6 +79,10 @@ pub(crate) struct Breaker {
     generation: u32,
     /// The wait that the last opening drew its jittered one from.
     wait: Duration,
+    /// When it last came back.
+    closed: Nanos,
+    /// Of a classic trial under way.
+    probes: Probes,
     draws: Draws,
 }
 
@@ -88,6 +97,8 @@ enum Phase {
         lease: Option<Nanos>,
         next: Nanos,
     },
+    /// Half-open the classic way: several probes at once.
+    Trial(TrialPolicy),
     Ramping(Ramp),
     /// Down, but not enforced: every call is a probe.
     Watching {
@@ -104,33 +115,35 @@ struct Trial {
 }
 
 impl Breaker {
-    pub(crate) const fn new(
-        policy: BreakerPolicy,
+    pub(crate) fn new(
+        policy: impl Into<Arc<BreakerPolicy>>,
         enforce: Enforce,
         alone: bool,
         seed: u64,
     ) -> Self {
         Self {
-            policy,
+            policy: policy.into(),
             enforce,
             alone,
             tolerable: 0.0,
             phase: Phase::Closed,
             generation: 0,
             wait: Duration::ZERO,
+            closed: Nanos::ZERO,
+            probes: Probes::default(),
             draws: Draws::seeded(seed),
         }
     }
 
     /// The same, bearing this share of failed calls on the way back.
-    pub(crate) const fn bearing(mut self, tolerable: f64) -> Self {
+    pub(crate) fn bearing(mut self, tolerable: f64) -> Self {
         self.tolerable = tolerable;
         self
     }
 
     /// It comes to a set that was there before it, and has yet to warm up.
     pub(crate) fn join(&mut self, now: Nanos) {
-        if self.policy.close_after.is_none() && self.enforce == Enforce::ON {
+        if !self.policy.is_classic() && self.enforce == Enforce::ON {
             self.enter(Phase::Ramping(Ramp::new(
                 self.policy.ramp_of(self.alone),
                 self.tolerable,
@@ -162,22 +175,24 @@ impl Breaker {
         match self.phase {
             Phase::Closed | Phase::Watching { .. } => State::Closed,
             Phase::Open { .. } => State::Open,
-            Phase::HalfOpen { .. } => State::HalfOpen,
+            Phase::HalfOpen { .. } | Phase::Trial(_) => State::HalfOpen,
             Phase::Ramping(_) => State::Ramping,
         }
     }
 
     /// The share of its calls that it gets, 0 to 1.
-    pub(crate) const fn share(&self) -> f64 {
+    pub(crate) fn share(&self) -> f64 {
         match &self.phase {
             Phase::Closed | Phase::Watching { .. } => 1.0,
-            Phase::Open { .. } | Phase::HalfOpen { .. } => 0.0,
+            // The classic way: whatever comes, until it is enough.
+            Phase::Trial(trial) if self.probes.may(*trial) => 1.0,
+            Phase::Open { .. } | Phase::HalfOpen { .. } | Phase::Trial(_) => 0.0,
             Phase::Ramping(ramp) => ramp.share(),
         }
     }
 
     /// From when on asking for a permit may succeed.
-    pub(crate) const fn due(&self) -> Nanos {
+    pub(crate) fn due(&self) -> Nanos {
         match self.phase {
             Phase::Closed | Phase::Watching { .. } | Phase::Ramping(_) => Nanos::ZERO,
             Phase::Open { until } => until,
@@ -185,6 +200,8 @@ impl Breaker {
                 lease: Some(lease), ..
             } => lease,
             Phase::HalfOpen { next, .. } => next,
+            Phase::Trial(trial) if self.probes.may(trial) => Nanos::ZERO,
+            Phase::Trial(_) => self.lost_at(),
         }
     }
 
@@ -206,6 +223,7 @@ impl Breaker {
                 (Ok(self.stamp(now, false)), None)
             }
             Phase::Open { until } if now < *until => (Err(until.since(now)), None),
+            Phase::Open { .. } if self.policy.trial.is_some() => self.try_out(now),
             // Open => HalfOpen: the wait is over, and this call is the first probe.
             Phase::Open { .. } => {
                 self.enter(Phase::HalfOpen {
@@ -230,11 +248,16 @@ impl Breaker {
                 *lease = Some(now.after(self.policy.lease));
                 (Ok(self.stamp(now, true)), None)
             }
+            Phase::Trial(trial) => {
+                let trial = *trial;
+                self.try_further(trial, now)
+            }
         }
     }
 
     /// What is awaited of a clock that was set back since is awaited no more.
     fn set_right(&mut self, now: Nanos) {
+        self.probes.set_right(now);
         let farthest = now.after(self.policy.longest_wait(self.alone));
         let (Phase::Open { until: at }
         | Phase::HalfOpen {
@@ -250,7 +273,7 @@ impl Breaker {
     }
 
     /// Begins again, closed. Results of calls permitted before are of another time.
-    pub(crate) const fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.enter(Phase::Closed);
         self.wait = Duration::ZERO;
     }

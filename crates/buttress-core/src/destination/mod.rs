@@ -15,8 +15,8 @@ mod vigilance;
 use std::{sync::OnceLock, time::Duration};
 
 use crate::{
-    Endpoint, Event, EventKind, HealthPolicy, HedgeAfter, Host, Nanos, Registry, Rules, Verdict,
-    Vitals,
+    BreakerPolicy, Endpoint, Event, EventKind, HealthPolicy, HedgeAfter, Host, Nanos, Registry,
+    Rules, Verdict, Vitals,
     health::Bank,
     sync::{Arc, AtomicBool, AtomicU64, Mutex, Weak, lock},
     vitals::VitalState,
@@ -47,6 +47,8 @@ pub struct Destination(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) name: Arc<str>,
     pub(crate) rules: Rules,
+    /// That of the rules, held by each breaker.
+    pub(crate) breaker: Arc<BreakerPolicy>,
     pub(crate) host: Host,
     pub(crate) born: Nanos,
     pub(crate) calls: Calls,
@@ -121,6 +123,7 @@ impl Destination {
             calls: host.registry.calls(&name),
             name,
             rules: *rules,
+            breaker: Arc::new(rules.breaker),
             host: host.clone(),
             born: host.clock.now(),
             norm: Norm::new(rules),

@@ -8,7 +8,7 @@ use super::{
     lane::{made, take_lane},
     *,
 };
-use crate::{BreakerPolicy, Cause, Health, HealthPolicy};
+use crate::{BreakerPolicy, Cause, Health, HealthPolicy, TrialPolicy};
 
 const FAILED: Outcome = Outcome::Failure(Cause::Error);
 
@@ -20,14 +20,21 @@ fn at(millis: u64) -> Nanos {
 ///
 /// What there is to learn it learns now, and not again before a second has passed.
 fn vitals(failures: u32, parts: Parts) -> Vitals {
+    watched(failures, parts, breaker().close_after(1))
+}
+
+fn breaker() -> BreakerPolicy {
+    BreakerPolicy::new()
+        .open_for(Duration::from_millis(100))
+        .up_to(Duration::from_millis(100))
+        .lease(Duration::from_millis(200))
+}
+
+fn watched(failures: u32, parts: Parts, breaker: BreakerPolicy) -> Vitals {
     let rules = Rules {
         health: HealthPolicy::consecutive(failures),
         timeout: Some(Duration::from_millis(500)),
-        breaker: BreakerPolicy::new()
-            .open_for(Duration::from_millis(100))
-            .up_to(Duration::from_millis(100))
-            .lease(Duration::from_millis(200))
-            .close_after(1),
+        breaker,
         parts,
         ..Rules::default()
     };
@@ -36,13 +43,23 @@ fn vitals(failures: u32, parts: Parts) -> Vitals {
     made(destination.alone())
 }
 
-/// Down after one failure, and without ages: there is nothing to look for.
-fn plain() -> Vitals {
-    let parts = Parts {
+/// Without ages: there is nothing to look for.
+fn ageless() -> Parts {
+    Parts {
         health: false,
         ..Parts::default()
-    };
-    vitals(1, parts)
+    }
+}
+
+/// Down after one failure.
+fn plain() -> Vitals {
+    vitals(1, ageless())
+}
+
+/// Down after one failure, and up again once this many of two probes were good, which may be under way at once.
+fn classic(good: u32) -> Vitals {
+    let trial = TrialPolicy::KOfN { good, of: 2 };
+    watched(1, ageless(), breaker().trial(trial))
 }
 
 /// Not down in any of these models, where calls are looked for.
@@ -276,4 +293,82 @@ fn two_that_fail_at_once_open_it_once() {
         assert_eq!(snapshot.episodes[0].causes.total(), 2);
         assert_eq!(snapshot.counts.failures.total(), 2);
     });
+}
+
+#[test]
+fn of_three_calls_that_ask_when_it_is_due_two_are_probes_where_two_are_permitted() {
+    ::loom::model(|| {
+        let vitals = classic(2);
+        fail(&vitals, 1);
+        let due = due(&vitals);
+        let others = [(); 2].map(|()| beside(&vitals, move |vitals| vitals.permit(at(due))));
+        let mut asked = vec![vitals.permit(at(due))];
+        asked.extend(others.map(|other| other.join().unwrap()));
+        let probes: Vec<Permit> = asked.into_iter().flatten().collect();
+        assert!(matches!(probes[..], [one, other] if one.is_probe() && other.is_probe()));
+    });
+}
+
+#[test]
+fn the_permit_of_one_of_two_probes_comes_back_when_it_is_dropped() {
+    ::loom::model(|| {
+        let vitals = classic(2);
+        fail(&vitals, 1);
+        let due = due(&vitals);
+        let probes = [begin(&vitals, due), begin(&vitals, due)];
+        let other = beside(&vitals, move |vitals| vitals.permit(at(due + 1)).ok());
+        vitals.record(probes[0], at(due + 1), Outcome::Cancelled);
+        let out = other.join().unwrap();
+        // It went to whoever asked meanwhile, or it is there at once; and it is one.
+        let again = vitals.permit(at(due + 1)).ok();
+        assert!(out.is_some() != again.is_some());
+        assert!(vitals.permit(at(due + 1)).is_err(), "one too many");
+        vitals.record(probes[1], at(due + 2), Outcome::Success);
+        let last = out.or(again).unwrap();
+        vitals.record(last, at(due + 2), Outcome::Success);
+        assert_eq!(vitals.state(), State::Closed);
+    });
+}
+
+#[test]
+fn two_probes_that_end_at_once_decide_once() {
+    for (good, outcomes, state) in [
+        (2, [Outcome::Success, Outcome::Success], State::Closed),
+        (1, [Outcome::Success, FAILED], State::Closed),
+        (2, [Outcome::Success, FAILED], State::Open),
+        (2, [FAILED, FAILED], State::Open),
+    ] {
+        ::loom::model(move || {
+            let vitals = classic(good);
+            fail(&vitals, 1);
+            let due = due(&vitals);
+            let probes = [begin(&vitals, due), begin(&vitals, due)];
+            let other = beside(&vitals, move |vitals| {
+                vitals.record(probes[1], at(due + 1), outcomes[1]);
+            });
+            vitals.record(probes[0], at(due + 1), outcomes[0]);
+            other.join().unwrap();
+            assert_eq!(vitals.state(), state);
+            assert_eq!(vitals.snapshot(at(due + 1)).episodes.len(), 1);
+        });
+    }
+}
+
+#[test]
+fn no_result_of_one_of_two_probes_beside_a_call_that_asks_wedges_it() {
+    for outcome in [FAILED, Outcome::Success, Outcome::Cancelled] {
+        ::loom::model(move || {
+            let vitals = classic(2);
+            fail(&vitals, 1);
+            let due = due(&vitals);
+            // One is lost for ever; the other ends when its lease does.
+            let probes = [begin(&vitals, due), begin(&vitals, due)];
+            let other = beside(&vitals, move |vitals| vitals.permit(at(due + 200)).is_ok());
+            vitals.record(probes[0], at(due + 199), outcome);
+            let _ = other.join().unwrap();
+            let asks = [due + 401, due + 700, due + 1_100];
+            let admitted = asks.map(|millis| vitals.permit(at(millis)).is_ok());
+            assert!(admitted.contains(&true), "wedged: {admitted:?}");
+        });
+    }
 }

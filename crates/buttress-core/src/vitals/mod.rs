@@ -12,6 +12,7 @@ mod said;
 mod shown;
 mod signs;
 mod state;
+mod turns;
 mod word;
 
 pub use force::Force;
@@ -192,10 +193,18 @@ impl Vitals {
         self.0.state.state()
     }
 
-    /// The share of its calls that it gets: 1 while calls flow, less on its way back, 0 while it is out.
+    /// The share of its calls that it gets: 1 while calls flow, less on its way back, 0 while it is out. One that several
+    /// calls may try at once gets all of its own, until they are enough.
     #[must_use]
     pub fn share(&self) -> f64 {
         self.0.state.share()
+    }
+
+    /// Is the call about to be made one of its [`share`](Self::share)? For whoever picks among several, once per call that
+    /// might go to it.
+    #[must_use]
+    pub fn takes_turn(&self) -> bool {
+        self.0.state.takes_turn()
     }
 
     /// From when on a call may be admitted, as far as is known at `now`; [`Nanos::ZERO`] while calls flow.

@@ -8,7 +8,7 @@ use crate::{
 };
 
 impl Signs {
-    pub(super) const fn health(&self) -> Health {
+    pub(super) fn health(&self) -> Health {
         match (self.breaker.is_down(), self.detector.calm()) {
             (true, _) => Health::Down,
             (false, false) => Health::Suspect,
@@ -20,11 +20,11 @@ impl Signs {
         self.detector.suspicion(now)
     }
 
-    pub(super) const fn state(&self) -> crate::State {
+    pub(super) fn state(&self) -> crate::State {
         self.word().state()
     }
 
-    pub(super) const fn share(&self) -> f64 {
+    pub(super) fn share(&self) -> f64 {
         if self.word().is_withdrawn() {
             0.0
         } else {
@@ -52,7 +52,7 @@ impl Signs {
         ledger.map_or_else(Vec::new, |ledger| ledger.episodes(now, of))
     }
 
-    pub(super) const fn forced(&self) -> Option<Force> {
+    pub(super) fn forced(&self) -> Option<Force> {
         self.force
     }
 }

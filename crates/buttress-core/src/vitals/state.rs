@@ -8,6 +8,7 @@ use super::{
     lane::{Shard, Shards},
     probed::Found,
     signs::{Set, Signs},
+    turns::Turns,
     word::Word,
 };
 use crate::{
@@ -32,6 +33,8 @@ pub(crate) struct State {
     word: AtomicU64,
     /// From when on a call may be admitted, for pickers: a hint beside `word`, which decides.
     due: AtomicU64,
+    /// For pickers, while it is on its way back.
+    turns: Turns,
     /// When to look for calls that have grown too old.
     pub(super) look_at: AtomicU64,
     pub(super) shards: Shards,
@@ -58,13 +61,15 @@ impl State {
     pub(crate) fn new(destination: Arc<Shared>, endpoint: Option<Endpoint>, seed: u64) -> Self {
         let now = destination.host.clock.now();
         let alone = endpoint.is_none();
-        let signs = Signs::new(&destination.rules, || destination.bank(), alone, now, seed);
+        let (rules, breaker) = (&destination.rules, &destination.breaker);
+        let signs = Signs::new(rules, breaker, || destination.bank(), alone, now, seed);
         Self {
             destination,
             endpoint,
             key: None,
             word: AtomicU64::new(signs.word().bits()),
             due: AtomicU64::new(0),
+            turns: Turns::new(seed),
             look_at: AtomicU64::new(IDLE),
             shards: Shards::new(),
             discounted: AtomicU64::new(0),
@@ -367,6 +372,16 @@ impl State {
     /// The share of its calls that it gets, 0 to 1.
     pub(super) fn share(&self) -> f64 {
         self.word().share()
+    }
+
+    /// Is the call about to be made one of its share?
+    pub(super) fn takes_turn(&self) -> bool {
+        match self.word().state() {
+            crate::State::Closed => true,
+            crate::State::Ramping => self.turns.take(self.share()),
+            crate::State::HalfOpen => self.share() > 0.0,
+            crate::State::Open => false,
+        }
     }
 
     pub(crate) const fn endpoint(&self) -> Option<&Endpoint> {

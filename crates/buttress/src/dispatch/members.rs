@@ -34,7 +34,7 @@ impl<S> Members<S> {
     /// A member that takes calls at `now` and was not passed over: the first from a random place on.
     ///
     /// With `probe`, one whose breaker wants to know whether it is well again comes first, if it is among the first few
-    /// looked at: nothing but a call will tell, and this one can be sent again.
+    /// looked at: nothing but a call will tell.
     pub(super) fn pick(
         &self,
         now: Nanos,
@@ -48,20 +48,27 @@ impl<S> Members<S> {
             .map(|step| (start + step) % count)
             .filter(|index| !passed(*index));
         let of = |index: &usize| &self.all[*index].vitals;
-        let due = |index: &usize| !takes_calls(of(index)) && of(index).due(now) <= now;
-        // Each has its own chance: one that lost the draw for this call is passed over, not the call.
-        let chance = |index: &usize| draw.wrapping_add(*index as u64).wrapping_mul(GOLDEN) >> 32;
-        let flows = |index: &usize| match of(index).state() {
-            State::Closed => true,
-            State::Ramping => (chance(index) as f64) < of(index).share() * CHANCES,
-            _ => false,
+        // One that several calls may try at once gets its share of them by turns, and not all.
+        let due = |index: &usize| {
+            let one = of(index);
+            !takes_calls(one) && one.due(now) <= now && !one.takes_turn()
         };
+        // On its way back it gets its share: one whose turn it is not is passed over, not the call.
+        let flows = |index: &usize| of(index).takes_turn();
         probe
             .then(|| candidates.clone().take(LOOKS).find(due))
             .flatten()
             .or_else(|| candidates.clone().find(flows))
             .or_else(|| candidates.clone().find(|index| takes_calls(of(index))))
             .or_else(|| candidates.find(due))
+    }
+
+    /// Is there a member that a call could go to, and was not passed over?
+    pub(super) fn reaches(&self, now: Nanos, passed: impl Fn(usize) -> bool) -> bool {
+        let mut members = self.all.iter().enumerate();
+        members.any(|(index, member)| {
+            !passed(index) && (takes_calls(&member.vitals) || member.vitals.due(now) <= now)
+        })
     }
 
     /// Until the first member may be asked again.
@@ -72,12 +79,6 @@ impl<S> Members<S> {
             .min()
     }
 }
-
-/// Chances are drawn of so many.
-const CHANCES: f64 = (1_u64 << 32) as f64;
-
-/// 2⁶⁴ over the golden ratio: spreads what is next to each other (Knuth, TAOCP 6.4).
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 fn takes_calls(vitals: &Vitals) -> bool {
     matches!(vitals.state(), State::Closed | State::Ramping)

@@ -1,6 +1,7 @@
 //! The rule by which an endpoint is judged, as plain data.
 
 mod ewma;
+mod named;
 mod phi;
 mod rate;
 

@@ -107,10 +107,7 @@ where
             Stage::Over
         };
         // Beside another nothing is paid for before there is somebody to ask.
-        let somebody = running == 0
-            || members
-                .pick(self.now, 0, true, |place| self.over(place))
-                .is_some();
+        let somebody = running == 0 || members.reaches(self.now, |place| self.over(place));
         if somebody && plan.budget.charge() {
             Stage::Picking
         } else {
@@ -141,13 +138,11 @@ where
             Stage::Over
         };
         // Whoever is only hot is waited for when the others are out of reach, but not while one of them is there to ask.
-        let fresh = members
-            .pick(self.now, 0, true, |place| {
-                self.tried(place) || !outcome.unsent() && self.passed.contains(&place)
-            })
-            .is_some();
+        let fresh = members.reaches(self.now, |place| {
+            self.tried(place) || !outcome.unsent() && self.passed.contains(&place)
+        });
         // Where nobody at all takes calls, a pause would only delay the bad news.
-        if !fresh && members.pick(self.now, 0, true, |_| false).is_none() {
+        if !fresh && !members.reaches(self.now, |_| false) {
             return rest;
         }
         let ended = Ended {

@@ -191,8 +191,11 @@ where
     where
         P: Protocol<Res, Err> + Resend<Req> + Describe<Req>,
     {
-        let can_fail = self.redundancy.attempts() > self.launched + 1;
-        let place = members.pick(self.now, fastrand::u64(..), can_fail, |place| {
+        // The last attempt of several is not risked on one that may be ill. Where all calls are sent once, some must be:
+        // without them it would be out for ever.
+        let attempts = self.redundancy.attempts();
+        let may_probe = attempts == 1 || attempts > self.launched + 1;
+        let place = members.pick(self.now, fastrand::u64(..), may_probe, |place| {
             self.over(place)
         });
         let Some(place) = place else {

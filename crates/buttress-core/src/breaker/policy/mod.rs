@@ -1,6 +1,16 @@
 //! When to stop, and how to come back, as plain data.
 
+mod growth;
+mod named;
+mod ramp;
+mod trial;
+
 use std::time::Duration;
+
+pub use growth::Growth;
+pub(super) use growth::scaled;
+pub use ramp::RampPolicy;
+pub use trial::TrialPolicy;
 
 use crate::{PolicyError, Ratio, value::check_span};
 
@@ -12,11 +22,10 @@ use crate::{PolicyError, Ratio, value::check_span};
     serde(deny_unknown_fields, default)
 )]
 pub struct BreakerPolicy {
-    /// How long to stop before the first probe, give or take half of it; 500 ms by default.
+    /// How long to stop before the first probe, give or take `jitter`; 500 ms by default.
     #[cfg_attr(feature = "serde", serde(with = "crate::duration_text"))]
     pub open_for: Duration,
-    /// The longest stop: each failed recovery doubles it up to here. By default 5 s in a set, and 2 s where nobody else can
-    /// serve.
+    /// The longest stop, to which `growth` leads. By default 5 s in a set, and 2 s where nobody else can serve.
     #[cfg_attr(
         feature = "serde",
         serde(
@@ -25,10 +34,27 @@ pub struct BreakerPolicy {
         )
     )]
     pub up_to: Option<Duration>,
+    /// How each failed recovery lengthens the stop; twofold by default.
+    pub growth: Growth,
+    /// Well for so long, and one step of growth is undone. By default all of it is, once it has come back.
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            with = "crate::duration_text::option",
+            skip_serializing_if = "Option::is_none"
+        )
+    )]
+    pub undone_in: Option<Duration>,
+    /// The part of each stop that is left to chance, so that many clients do not come back at once: half of it either way by
+    /// default.
+    pub jitter: Ratio,
     /// The classic recovery: so many good probes in a row and all calls flow again. By default a sequential test (about
     /// seven good probes, or two bad ones) and then a ramp.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub close_after: Option<u32>,
+    /// Another classic recovery: several probes at once, and then all calls flow again.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub trial: Option<TrialPolicy>,
     /// How calls come back after the test. By default from 5 %, growing by a quarter each half second in which calls go
     /// well, in a set whose others carry the rest; from 20 %, growing by half, where nobody else can serve.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
@@ -45,7 +71,11 @@ impl BreakerPolicy {
         Self {
             open_for: Duration::from_millis(500),
             up_to: None,
+            growth: Growth::Times(2.0),
+            undone_in: None,
+            jitter: Ratio::new(0.5),
             close_after: None,
+            trial: None,
             ramp: None,
             lease: Duration::from_secs(10),
         }
@@ -65,10 +95,39 @@ impl BreakerPolicy {
         self
     }
 
+    /// Sets how each failed recovery lengthens the stop.
+    #[must_use]
+    pub const fn growth(mut self, growth: Growth) -> Self {
+        self.growth = growth;
+        self
+    }
+
+    /// Sets how long it has to be well until one step of growth is undone.
+    #[must_use]
+    pub const fn undone_in(mut self, span: Duration) -> Self {
+        self.undone_in = Some(span);
+        self
+    }
+
+    /// Sets the part of each stop that is left to chance.
+    #[must_use]
+    pub const fn jitter(mut self, part: Ratio) -> Self {
+        self.jitter = part;
+        self
+    }
+
     /// Sets the classic recovery: so many good probes in a row, and all calls flow again. It goes with no [`Self::ramp`].
     #[must_use]
     pub const fn close_after(mut self, probes: u32) -> Self {
         self.close_after = Some(probes);
+        self
+    }
+
+    /// Sets another classic recovery: several probes at once, and all calls flow again. It goes with neither
+    /// [`Self::close_after`] nor [`Self::ramp`].
+    #[must_use]
+    pub const fn trial(mut self, trial: TrialPolicy) -> Self {
+        self.trial = Some(trial);
         self
     }
 
@@ -114,17 +173,37 @@ impl BreakerPolicy {
                 "at least 1 probe",
             ));
         }
-        let Some(ramp) = self.ramp else {
-            return Ok(());
-        };
-        if let Some(probes) = self.close_after {
-            return Err(PolicyError::new(
-                "breaker.close_after",
-                probes,
-                "either this or breaker.ramp: after so many probes all calls flow again at once",
-            ));
+        self.growth.check()?;
+        if let Some(span) = self.undone_in {
+            check_span("breaker.undone_in", span)?;
         }
-        ramp.check()
+        self.jitter.check("breaker.jitter")?;
+        self.check_recovery()
+    }
+
+    /// There is one way back.
+    fn check_recovery(&self) -> Result<(), PolicyError> {
+        const AT_ONCE: &str =
+            "either this or breaker.ramp: after so many probes all calls flow again at once";
+        match (self.close_after, self.trial, self.ramp) {
+            (Some(_), Some(trial), _) => Err(PolicyError::new(
+                "breaker.trial",
+                trial,
+                "either this or breaker.close_after",
+            )),
+            (Some(probes), None, Some(_)) => {
+                Err(PolicyError::new("breaker.close_after", probes, AT_ONCE))
+            }
+            (None, Some(trial), Some(_)) => Err(PolicyError::new("breaker.trial", trial, AT_ONCE)),
+            (None, Some(trial), None) => trial.check(),
+            (None, None, Some(ramp)) => ramp.check(),
+            (_, None, None) => Ok(()),
+        }
+    }
+
+    /// Do all calls come back at once?
+    pub(super) const fn is_classic(&self) -> bool {
+        self.close_after.is_some() || self.trial.is_some()
     }
 
     /// The longest stop, `alone` or in a set.
@@ -151,51 +230,5 @@ impl BreakerPolicy {
 impl Default for BreakerPolicy {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// How calls come back to an endpoint that has passed its test.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(deny_unknown_fields)
-)]
-pub struct RampPolicy {
-    /// The share of its calls that it gets at first.
-    pub from: Ratio,
-    /// By how much the share grows with each half second in which calls went well and none failed.
-    pub factor: f64,
-}
-
-impl RampPolicy {
-    /// In seven seconds at the soonest, with twenty calls in a thousand failing on a cold replica (simulated).
-    pub(super) const OF_A_SET: Self = Self {
-        from: Ratio::new(0.05),
-        factor: 1.25,
-    };
-    /// In two seconds at the soonest: what is refused meanwhile nobody else serves.
-    pub(super) const ALONE: Self = Self {
-        from: Ratio::new(0.2),
-        factor: 1.5,
-    };
-
-    fn check(self) -> Result<(), PolicyError> {
-        self.from.check("breaker.ramp.from")?;
-        if self.from.as_f64() < 0.01 {
-            return Err(PolicyError::new(
-                "breaker.ramp.from",
-                self.from.as_f64(),
-                "a ratio from 0.01 to 1",
-            ));
-        }
-        if (1.05..=10.0).contains(&self.factor) {
-            return Ok(());
-        }
-        Err(PolicyError::new(
-            "breaker.ramp.factor",
-            self.factor,
-            "a factor from 1.05 to 10",
-        ))
     }
 }
