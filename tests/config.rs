@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use buttress::{
-    BreakerPolicy, Buttress, EwmaPolicy, HealthPolicy, PhiPolicy, Policy, RatePolicy, Ratio,
-    Redundancy, Rhythm, SlowPolicy, Window,
+    BreakerPolicy, Buttress, EwmaPolicy, HealthPolicy, LimitPolicy, PhiPolicy, Policy, RatePolicy,
+    Ratio, Redundancy, Rhythm, SlowPolicy, Window,
 };
 
 #[test]
@@ -104,6 +104,25 @@ fn every_health_rule_reads_as_it_is_built() {
 }
 
 #[test]
+fn a_limit_from_a_file_is_the_limit_from_code() {
+    for (text, built) in [
+        ("{ concurrency = 100 }", LimitPolicy::concurrency(100)),
+        (
+            r#"{ concurrency = 100, wait = "50ms", queue = 64 }"#,
+            LimitPolicy::concurrency(100)
+                .wait(Duration::from_millis(50))
+                .queue(64),
+        ),
+    ] {
+        let built = Policy::new().limit(built);
+        let read: Policy = toml::from_str(&format!("limit = {text}")).unwrap();
+        assert_eq!(read, built, "{text}");
+        let written = toml::to_string(&built).unwrap();
+        assert_eq!(toml::from_str::<Policy>(&written).unwrap(), built);
+    }
+}
+
+#[test]
 fn a_policy_survives_its_text() {
     let policy = Policy::new()
         .deadline(Duration::from_millis(1_500))
@@ -117,6 +136,14 @@ fn a_file_that_cannot_be_names_the_field_and_what_would_do() {
     for (text, words) in [
         ("deadline = \"0s\"", ["deadline", "1ms to 24h"]),
         ("deadline = 1", ["integer `1`", "250ms"]),
+        (
+            "limit = { concurrency = 0 }",
+            ["limit.concurrency = 0", "1 to 1000000"],
+        ),
+        (
+            "limit = { concurrency = 9, queue = 9 }",
+            ["limit.queue = 9", "limit.wait beside it"],
+        ),
         ("enforce = 25", ["integer `25`", "25%"]),
         ("deadline = \"1 fortnight\"", ["fortnight", "250ms"]),
         ("deadline = \"99999999h\"", ["deadline", "at most 24h"]),

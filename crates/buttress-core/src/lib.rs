@@ -42,6 +42,7 @@ mod enforce;
 mod event;
 mod explain;
 mod health;
+mod limit;
 mod locate;
 mod math;
 mod outcome;
@@ -72,6 +73,7 @@ pub use explain::{Delay, Explanation, Threshold, Traffic};
 pub use health::{
     EwmaPolicy, Health, HealthPolicy, PhiPolicy, RatePolicy, Rhythm, SlowPolicy, Window,
 };
+pub use limit::{Admission, LimitPolicy, Ticket};
 pub use locate::{FaultKind, Place, Suspect, Verdict};
 pub use outcome::{Cause, Origin, Outcome, Sign};
 pub use peers::{EjectionPolicy, PeersPolicy, Tally};
@@ -80,7 +82,7 @@ pub use policy_error::PolicyError;
 pub use probe::{Edge, ProbePolicy, Rota};
 pub use protocol::{Protocol, Resend};
 pub use redundancy::{Ended, MAX_ATTEMPTS, Progress, Redundancy, Step};
-pub use refusal::Refusal;
+pub use refusal::{Limiter, Refusal};
 pub use registry::{Registry, Snapshot};
 pub use stats::{Causes, Counts, Decisions, Episode, Reliability, Trend};
 pub use time::{Clock, Nanos};

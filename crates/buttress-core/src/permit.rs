@@ -24,6 +24,8 @@ pub(crate) struct Seat {
     pub(crate) note: Note,
     /// Who calls, hashed; 0 where nobody said.
     pub(crate) caller: u8,
+    /// Does it hold one of the places that there are under the limit?
+    pub(crate) holds: bool,
 }
 
 impl Permit {

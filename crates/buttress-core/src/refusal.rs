@@ -29,6 +29,13 @@ pub enum Refusal {
         /// Until the first of the others may be probed.
         retry_after: Option<Duration>,
     },
+    /// There is too much to do, and nothing was sent.
+    Overloaded {
+        /// Who says so.
+        by: Limiter,
+        /// When it may be less, where that is known.
+        retry_after: Option<Duration>,
+    },
     /// One attempt took longer than its timeout, and there was no other to make.
     Timeout {
         /// The attempt timeout.
@@ -41,13 +48,25 @@ pub enum Refusal {
     },
 }
 
+/// Who finds that there is too much to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limiter {
+    /// The limit: as many calls are under way as may be, and as many wait as may.
+    Concurrency,
+    /// The queue: no place came free while the call waited for one.
+    Queue,
+}
+
 impl Refusal {
     /// After how long trying again may help, where that is known.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Open { retry_after } => Some(*retry_after),
-            Self::NoEndpoint { retry_after, .. } | Self::Panic { retry_after, .. } => *retry_after,
+            Self::NoEndpoint { retry_after, .. }
+            | Self::Panic { retry_after, .. }
+            | Self::Overloaded { retry_after, .. } => *retry_after,
             Self::Withdrawn | Self::Timeout { .. } | Self::Deadline { .. } => None,
         }
     }
@@ -77,11 +96,21 @@ impl fmt::Display for Refusal {
             Self::Panic { usable, known, .. } => {
                 write!(f, "panic: only {usable} of {known} endpoints take calls")
             }
+            Self::Overloaded { by, .. } => by.fmt(f),
             Self::Timeout { after } => {
                 write!(f, "no answer within the attempt timeout of {after:?}")
             }
             Self::Deadline { after } => write!(f, "no answer within the deadline of {after:?}"),
         }
+    }
+}
+
+impl fmt::Display for Limiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Concurrency => "overloaded: as many calls are under way as may be",
+            Self::Queue => "overloaded: no place came free in time",
+        })
     }
 }
 

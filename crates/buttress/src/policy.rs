@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use buttress_core::{
-    BreakerPolicy, EjectionPolicy, Enforce, Explanation, HealthPolicy, Parts, PeersPolicy,
-    PolicyError, ProbePolicy, Ratio, Redundancy, Rules, Traffic, print_duration,
+    BreakerPolicy, EjectionPolicy, Enforce, Explanation, HealthPolicy, LimitPolicy, Parts,
+    PeersPolicy, PolicyError, ProbePolicy, Ratio, Redundancy, Rules, Traffic, print_duration,
 };
 
 /// The longest time a policy may name: one day.
@@ -26,6 +26,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// | `ejection` | half of a priority, one always stays | how many endpoints of a set may be out at once |
 /// | `enforce` | on | whether alarms are acted on, or only noted down |
 /// | `breaker` | 0.5 s, doubling to 5 s (alone 2 s); about 7 good probes, then a ramp | how long to leave it alone, and how it comes back |
+/// | `limit` | none | how many calls may be under way at once, to each endpoint, and whether others wait |
 /// | `probe` | every 2 s, at once on suspicion | how endpoints are probed, where a probe is given |
 ///
 /// # Examples
@@ -75,6 +76,8 @@ pub struct Policy {
     ejection: EjectionPolicy,
     enforce: Enforce,
     breaker: BreakerPolicy,
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    limit: Option<LimitPolicy>,
     probe: ProbePolicy,
 }
 
@@ -95,6 +98,7 @@ impl Policy {
             ejection: EjectionPolicy::new(),
             enforce: Enforce::ON,
             breaker: BreakerPolicy::new(),
+            limit: None,
             probe: ProbePolicy::new(),
         }
     }
@@ -183,6 +187,14 @@ impl Policy {
         self
     }
 
+    /// Sets how many calls may be under way at once to each endpoint, and what becomes of the others: in a guard, or in a
+    /// dispatch.
+    #[must_use]
+    pub const fn limit(mut self, limit: LimitPolicy) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
     /// Sets how endpoints are probed, where a probe is given.
     #[must_use]
     pub const fn probe(mut self, probe: ProbePolicy) -> Self {
@@ -228,6 +240,12 @@ impl Policy {
                 needs,
             ));
         }
+        if let (Some(deadline), Some(wait)) = (self.deadline, self.limits().wait)
+            && deadline <= wait
+        {
+            let needs = format!("less than deadline, {}", print_duration(deadline));
+            return Err(PolicyError::new("limit.wait", print_duration(wait), needs));
+        }
         self.probe.check()?;
         self.extra_load.check("extra_load")?;
         self.rules(Parts::default()).check()
@@ -259,6 +277,8 @@ impl Policy {
             enforce: self.enforce,
             timeout: self.limits().attempt,
             breaker: self.breaker,
+            // A limit belongs to the whole; each of its parts alone only looks on, or opens.
+            limit: self.limit.filter(|_| parts == Parts::default()),
             parts,
         }
     }
@@ -282,6 +302,7 @@ impl Policy {
         Limits {
             deadline: self.deadline,
             attempt: self.attempt_timeout.or(share),
+            wait: self.limit.and_then(|limit| limit.wait),
         }
     }
 }
@@ -297,6 +318,8 @@ impl Default for Policy {
 pub(crate) struct Limits {
     pub(crate) deadline: Option<Duration>,
     pub(crate) attempt: Option<Duration>,
+    /// How long to wait for a place.
+    pub(crate) wait: Option<Duration>,
 }
 
 #[cfg(feature = "serde")]
@@ -339,6 +362,20 @@ mod tests {
                 "deadline",
             ),
             (Policy::new().caller_share(Ratio::new(0.0)), "caller_share"),
+            (
+                Policy::new()
+                    .deadline(Duration::from_secs(1))
+                    .limit(LimitPolicy::concurrency(1).wait(Duration::from_secs(1))),
+                "limit.wait",
+            ),
+            (
+                Policy::new().limit(LimitPolicy::concurrency(0)),
+                "limit.concurrency",
+            ),
+            (
+                Policy::new().limit(LimitPolicy::concurrency(1).queue(1)),
+                "limit.queue",
+            ),
             (
                 Policy::new().redundancy(Redundancy::failover(0)),
                 "redundancy.failover",

@@ -4,10 +4,11 @@
 use std::{cell::RefCell, collections::HashMap, fmt::Debug, future::poll_fn, time::Duration};
 
 use buttress::{
-    Buttress, CLOCK, Cause, Endpoint, GuardLayer, Idempotent, Nanos, Outcome, Plain, Policy,
-    Redundancy, RetryLayer, Snapshot, State, StatsLayer, Vitals, fixed,
+    Admission, Buttress, CLOCK, Cause, Endpoint, GuardLayer, Idempotent, LimitPolicy, Nanos,
+    Outcome, Plain, Policy, Redundancy, RetryLayer, Snapshot, State, StatsLayer, Vitals, fixed,
 };
 use buttress_test::{Answer, Readiness, Script, Scripted, cancel_everywhere};
+use tokio::time::sleep;
 use tower::{BoxError, Layer as _, Service, service_fn};
 
 const MS: Duration = Duration::from_millis(1);
@@ -202,6 +203,71 @@ async fn dispatch_over_guards_one_of_them_half_open_holds_nothing_after_a_drop_a
         })
         .await;
     }
+}
+
+/// Drops a call at every poll while another holds the only place until 20 ms are over.
+async fn gives_its_place_and_its_turn_back<S>(
+    policy: Policy,
+    stage: impl Fn(Policy, Scripted) -> (S, Vitals),
+) where
+    S: Service<u64> + Clone,
+{
+    let policy = policy.limit(LimitPolicy::concurrency(1).wait(50 * MS));
+    for answer in answers() {
+        let set = RefCell::new(None);
+        let polls = cancel_everywhere(
+            || {
+                let inner = always(&Readiness::PendingOnce(MS), &answer);
+                let script = inner.script();
+                let (service, vitals) = stage(policy, inner);
+                let busy = vitals.admit().unwrap();
+                tokio::spawn(async move {
+                    sleep(20 * MS).await;
+                    busy.finish(Outcome::Success);
+                });
+                *set.borrow_mut() = Some((service.clone(), vitals, script));
+                call(service)
+            },
+            |polls| {
+                let at = format!("{polls} polls of {answer:?}");
+                let (_service, vitals, script) = set.take().unwrap();
+                let busy = CLOCK.now();
+                let counts = vitals.snapshot(busy).counts;
+                if counts.in_flight() == 1 {
+                    // Its place is that of the other, who has it still; after him it is free, and nobody is in the queue.
+                    let Ok(Admission::Later(next)) = vitals.admit_or_wait() else {
+                        panic!("{at}: the only place is taken");
+                    };
+                    drop(next);
+                    return;
+                }
+                Scene::of_vitals([&vitals], script).holds_nothing(&at);
+                vitals.admit().unwrap().finish(Outcome::Success);
+            },
+        )
+        .await;
+        assert!(polls >= 2, "{polls} polls are no journey");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_gives_place_and_turn_back_at_any_poll() {
+    gives_its_place_and_its_turn_back(timed(), |policy, inner| {
+        let layer = GuardLayer::with_policy("db", Plain, &policy).unwrap();
+        let vitals = layer.vitals().clone();
+        (layer.layer(inner), vitals)
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_gives_place_and_turn_back_at_any_poll() {
+    gives_its_place_and_its_turn_back(again(), |policy, inner| {
+        let layer = RetryLayer::new("db", Idempotent(Plain), &policy).unwrap();
+        let vitals = layer.vitals().unwrap();
+        (layer.layer(inner), vitals)
+    })
+    .await;
 }
 
 /// Opens its breaker so long ago that the next call is the probe.

@@ -28,6 +28,8 @@ pub struct Counts {
     pub cancelled: u64,
     /// Not permitted: the breaker was open.
     pub rejected: u64,
+    /// Not permitted: as many calls were under way as may be, and no place came free in time.
+    pub limited: u64,
 }
 
 impl Counts {
@@ -91,7 +93,7 @@ impl serde::Serialize for Causes {
     }
 }
 
-/// Slots of a tally: started, rejected, the kinds of outcome, then the causes.
+/// Slots of a tally: started, rejected, the kinds of outcome, the causes, then our own refusals.
 const STARTED: usize = 0;
 const REJECTED: usize = 1;
 const SUCCESS: usize = 2;
@@ -101,7 +103,8 @@ const REFUSED: usize = 5;
 const CANCELLED: usize = 6;
 const LATE: usize = 7;
 const FAILURE: usize = 8;
-const SLOTS: usize = FAILURE + Cause::ALL.len();
+const LIMITED: usize = FAILURE + Cause::ALL.len();
+const SLOTS: usize = LIMITED + 1;
 
 /// The counters of one lane.
 #[derive(Debug)]
@@ -119,6 +122,10 @@ impl Counters {
 
     pub(crate) fn rejected(&self) {
         self.bump(REJECTED, Ordering::Relaxed);
+    }
+
+    pub(crate) fn limited(&self) {
+        self.bump(LIMITED, Ordering::Relaxed);
     }
 
     pub(crate) fn finished(&self, outcome: Outcome) {
@@ -147,7 +154,7 @@ impl Counters {
 
     /// Calls that failed.
     pub(crate) fn failures(&self) -> u64 {
-        (FAILURE..SLOTS).map(|slot| self.read(slot)).sum()
+        (FAILURE..LIMITED).map(|slot| self.read(slot)).sum()
     }
 
     fn read(&self, slot: usize) -> u64 {
@@ -173,6 +180,7 @@ impl Counts {
             late: sum(LATE),
             successes: sum(SUCCESS),
             rejected: sum(REJECTED),
+            limited: sum(LIMITED),
             started: sum(STARTED),
         }
     }

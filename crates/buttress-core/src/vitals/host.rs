@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    BreakerPolicy, Clock, EjectionPolicy, Enforce, Events, HealthPolicy, PeersPolicy, PolicyError,
-    Ratio, Registry, print_duration, sync::Arc,
+    BreakerPolicy, Clock, EjectionPolicy, Enforce, Events, HealthPolicy, LimitPolicy, PeersPolicy,
+    PolicyError, Ratio, Registry, print_duration, sync::Arc,
 };
 
 /// By which rules an endpoint is watched.
@@ -30,6 +30,8 @@ pub struct Rules {
     pub ejection: EjectionPolicy,
     /// How many of its alarms are acted on.
     pub enforce: Enforce,
+    /// How many calls may be under way at once; any number by default.
+    pub limit: Option<LimitPolicy>,
     /// Which parts are at work.
     pub parts: Parts,
 }
@@ -46,6 +48,7 @@ impl Default for Rules {
             peers: PeersPolicy::Binomial,
             ejection: EjectionPolicy::new(),
             enforce: Enforce::ON,
+            limit: None,
             parts: Parts::default(),
         }
     }
@@ -63,6 +66,9 @@ impl Rules {
         self.ejection.check()?;
         if let Some(share) = self.caller_share {
             share.check_above_zero("caller_share")?;
+        }
+        if let Some(limit) = &self.limit {
+            limit.check()?;
         }
         check_tolerable(self.tolerable)?;
         check_period(self.false_alarm_every)

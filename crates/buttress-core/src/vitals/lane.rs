@@ -5,6 +5,7 @@ use std::{cell::Cell, sync::OnceLock, thread::available_parallelism};
 use super::state::State;
 use crate::{
     Nanos,
+    limit::Till,
     locate::Call,
     permit::Seat,
     stats::{Counters, Flights, Note, Recorder},
@@ -23,6 +24,7 @@ const RECORDED: usize = if cfg!(all(test, loom)) { 4 } else { 512 };
 pub(crate) struct Shard {
     pub(super) counters: Counters,
     pub(super) flights: Flights,
+    pub(super) till: Till,
     recorder: OnceLock<Recorder>,
 }
 
@@ -31,6 +33,7 @@ impl Shard {
         Self {
             counters: Counters::new(),
             flights: Flights::new(),
+            till: Till::new(),
             recorder: OnceLock::new(),
         }
     }
@@ -57,6 +60,7 @@ impl Shard {
                 ..Note::default()
             },
             caller: 0,
+            holds: false,
         }
     }
 }
@@ -129,7 +133,7 @@ impl Shards {
 }
 
 /// Lanes of every record: a power of two near the number of cores. Asked of the system once, for it is slow to answer.
-pub(super) fn count() -> usize {
+pub(crate) fn count() -> usize {
     static COUNT: OnceLock<usize> = OnceLock::new();
     if cfg!(all(test, loom)) {
         return 2;

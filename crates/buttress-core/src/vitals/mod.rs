@@ -3,6 +3,7 @@
 mod ages;
 mod callers;
 mod census;
+mod entry;
 mod force;
 mod host;
 mod lane;
@@ -21,7 +22,8 @@ pub(crate) use lane::{Lane, Lanes};
 pub(crate) use state::State as VitalState;
 
 use crate::{
-    Attempt, Clock, Destination, Edge, Labels, Nanos, Outcome, Permit, Refusal, Snapshot, State,
+    Admission, Attempt, Clock, Destination, Edge, Labels, Nanos, Outcome, Permit, Refusal,
+    Snapshot, State,
     sync::{Arc, Weak},
 };
 
@@ -61,6 +63,23 @@ impl Vitals {
         let lane = self.0.mine();
         lane.permit(now)
             .map(|permit| Attempt::new(Arc::clone(lane), permit))
+    }
+
+    /// Asks for one attempt now, or for a place in the queue of those who wait for one, where the limit has a queue.
+    ///
+    /// # Errors
+    ///
+    /// Refused while the breaker is open, and when there is no place left in the queue either.
+    pub fn admit_or_wait(&self) -> Result<Admission, Refusal> {
+        let lane = self.0.mine();
+        let now = self.clock().now();
+        entry::admit_or_wait(lane, now)
+    }
+
+    /// Might it take one call more under its limit? A hint, in one load; [`permit`](Self::permit) decides.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        !self.0.state.is_full()
     }
 
     /// May an attempt begin at `now`? Whoever takes a permit owes its [`record`](Self::record).

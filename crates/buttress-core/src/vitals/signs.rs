@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Force, Rules, callers::Callers, word::Word};
 use crate::{
-    Cause, Decisions, EventKind, Nanos, Outcome, Permit, Sign, State, Verdict,
+    Cause, Decisions, EventKind, Nanos, Outcome, Permit, Sign, Verdict,
     breaker::{Breaker, Change},
     destination::{Hold, Ruling},
     health::{Alarm, Bank, Detector, Fact},
@@ -303,7 +303,7 @@ impl Signs {
                 return Word::withdrawn(self.breaker.generation());
             }
             Some(Force::Disabled) => {
-                return Word::new(self.breaker.generation(), State::Closed, 1.0, true, true);
+                return Word::disabled(self.breaker.generation());
             }
             _ => {}
         }

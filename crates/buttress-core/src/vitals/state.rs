@@ -5,7 +5,7 @@ use std::{sync::OnceLock, time::Duration};
 use super::{
     Force,
     census::Asked,
-    lane::{Shard, Shards},
+    lane::{Shard, Shards, count},
     probed::Found,
     signs::{Set, Signs},
     word::Word,
@@ -14,7 +14,9 @@ use crate::{
     Cause, Endpoint, EventKind, Labels, Nanos, Outcome, Permit, Refusal, Sign, Verdict,
     destination::{Ruling, Shared},
     health::{Alarm, Bank},
+    limit::Limit,
     locate::{Call, Ending, Record},
+    permit::Seat,
     stats::{Latency, Note},
     sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, lock},
 };
@@ -42,6 +44,7 @@ pub(crate) struct State {
     /// What the last alarm was about.
     pub(super) verdict: Mutex<Option<Arc<Verdict>>>,
     pub(super) found: Found,
+    pub(super) limit: Option<Box<Limit>>,
     /// Is it counted among those of its set that are out?
     pub(super) out: AtomicBool,
     /// Calls that were evidence for their age.
@@ -55,7 +58,9 @@ impl State {
         let now = destination.host.clock.now();
         let alone = endpoint.is_none();
         let signs = Signs::new(&destination.rules, || destination.bank(), alone, now, seed);
+        let limit = destination.rules.limit.as_ref();
         Self {
+            limit: limit.map(|policy| Box::new(Limit::new(policy, count()))),
             destination,
             endpoint,
             word: AtomicU64::new(signs.word().bits()),
@@ -81,15 +86,15 @@ impl State {
 
     pub(super) fn permit(&self, shard: &Shard, lane: u8, now: Nanos) -> Result<Permit, Refusal> {
         let word = self.word();
+        self.refuse(word, shard, now)?;
+        let holds = self.enter(word, shard)?;
+        self.begin(word, shard, lane, now, holds)
+    }
+
+    /// Refuses what needs no lock to be refused.
+    pub(super) fn refuse(&self, word: Word, shard: &Shard, now: Nanos) -> Result<(), Refusal> {
         if word.flows() {
-            let seat = shard.board(lane, now);
-            self.watch(now);
-            return Ok(Permit {
-                started: now,
-                generation: word.generation(),
-                probe: false,
-                seat,
-            });
+            return Ok(());
         }
         if word.is_withdrawn() {
             shard.counters.rejected();
@@ -101,14 +106,41 @@ impl State {
             shard.counters.rejected();
             return Err(Refusal::Open { retry_after: wait });
         }
+        Ok(())
+    }
+
+    /// Begins a call that was not refused, and may hold one of the places there are.
+    pub(super) fn begin(
+        &self,
+        word: Word,
+        shard: &Shard,
+        lane: u8,
+        now: Nanos,
+        holds: bool,
+    ) -> Result<Permit, Refusal> {
+        let seat = || Seat {
+            holds,
+            ..shard.board(lane, now)
+        };
+        if word.flows() {
+            let seat = seat();
+            self.watch(now);
+            return Ok(Permit {
+                started: now,
+                generation: word.generation(),
+                probe: false,
+                seat,
+            });
+        }
         let (permit, change) = self.update(|signs| signs.permit(now));
         self.tell(now, change);
         match permit {
             Ok(permit) => Ok(Permit {
-                seat: shard.board(lane, now),
+                seat: seat(),
                 ..permit
             }),
             Err(retry_after) => {
+                self.leave(shard, holds);
                 shard.counters.rejected();
                 Err(Refusal::Open { retry_after })
             }
@@ -140,6 +172,7 @@ impl State {
     /// The whole life of a fact: count, judge, act, tell.
     pub(super) fn record(&self, shard: &Shard, permit: Permit, now: Nanos, outcome: Outcome) {
         shard.counters.finished(outcome);
+        self.leave(shard, permit.seat.holds);
         let found = permit
             .seat
             .place

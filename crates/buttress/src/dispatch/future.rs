@@ -10,8 +10,8 @@ use std::{
 };
 
 use buttress_core::{
-    Attempt, Cause, Describe, Ended, MAX_ATTEMPTS, Nanos, Outcome, Panic, Progress, Protocol,
-    Refusal, Resend, Step,
+    Admission, Attempt, Cause, Describe, Ended, Limiter, MAX_ATTEMPTS, Nanos, Outcome, Panic,
+    Progress, Protocol, Refusal, Resend, Step, Ticket,
 };
 use tower_service::Service;
 
@@ -58,6 +58,8 @@ pin_project_lite::pin_project! {
         Waiting,
         /// An attempt is under way.
         Calling { #[pin] future: F, attempt: Option<Attempt> },
+        /// In the queue of one of the endpoints that were ready and full.
+        Queued { until: Nanos },
         /// The same endpoint is left alone for a while.
         Pausing { until: Nanos },
     }
@@ -76,6 +78,12 @@ struct Call<S, Req, Res, Err> {
     /// Places of those that refused or were not ready.
     passed: Vec<usize>,
     waiting: Vec<(usize, S)>,
+    /// One that was ready, but had no place: the last of them.
+    full: Option<(usize, S)>,
+    /// Its turn there, once every one is full.
+    queued: Option<Ticket>,
+    /// Has it had its wait for a place?
+    waited: bool,
     /// What the last attempt left: the answer, if nothing better comes.
     failed: Option<Failed<Res, Err>>,
 }
@@ -115,6 +123,9 @@ where
             tried_count: 0,
             passed: Vec::new(),
             waiting: Vec::new(),
+            full: None,
+            queued: None,
+            waited: false,
             failed: None,
         };
         Self {
@@ -149,7 +160,11 @@ where
                 StageProj::Picking => {
                     let Some((place, mut service)) = call.pick(plan, members) else {
                         if call.waiting.is_empty() {
-                            return Poll::Ready(call.conclude(protocol, plan, members));
+                            let Some(stage) = call.queue(protocol, plan, members) else {
+                                return Poll::Ready(call.conclude(protocol, plan, members));
+                            };
+                            this.stage.set(stage);
+                            continue;
                         }
                         this.stage.set(Stage::Waiting);
                         continue;
@@ -286,6 +301,33 @@ where
                     };
                     this.stage.set(stage);
                 }
+                StageProj::Queued { until } => {
+                    let (until, turn) =
+                        (*until, call.queued.as_mut().map(|ticket| ticket.poll(cx)));
+                    let stage = match turn {
+                        Some(Poll::Ready(Ok(attempt))) => call.take_turn(attempt, protocol, plan),
+                        Some(Poll::Pending) => {
+                            let deadline = call.deadline.filter(|deadline| *deadline < until);
+                            let at = deadline.unwrap_or(until);
+                            if this.timer.as_mut().poll_until(at, cx).is_pending() {
+                                return Poll::Pending;
+                            }
+                            let ticket = call.queued.take();
+                            if deadline.is_some() {
+                                return Poll::Ready(call.overdue(protocol, plan));
+                            }
+                            call.full = None;
+                            return Poll::Ready(match ticket.map(|mut ticket| ticket.expire()) {
+                                Some(refusal) if call.failed.is_none() => protocol.refuse(refusal),
+                                _ => call.conclude(protocol, plan, members),
+                            });
+                        }
+                        // Its breaker has opened meanwhile.
+                        Some(Poll::Ready(Err(_))) | None => Some(Stage::Picking),
+                    };
+                    call.queued = None;
+                    this.stage.set(stage.unwrap_or(Stage::Picking));
+                }
                 StageProj::Pausing { until } => {
                     if this.timer.as_mut().poll_until(*until, cx).is_pending() {
                         return Poll::Pending;
@@ -326,7 +368,7 @@ where
     fn begin<P>(
         &mut self,
         place: usize,
-        mut service: S,
+        service: S,
         protocol: &P,
         plan: &Plan,
         members: &Members<S>,
@@ -334,11 +376,32 @@ where
     where
         P: Resend<Req> + Describe<Req>,
     {
-        let Ok(attempt) = members.all[place].vitals.admit_at(self.now) else {
-            self.passed.push(place);
-            return None;
-        };
+        match members.all[place].vitals.admit_at(self.now) {
+            Ok(attempt) => self.send(place, service, attempt, protocol, plan),
+            Err(refusal) => {
+                if matches!(refusal, Refusal::Overloaded { .. }) {
+                    self.full = Some((place, service));
+                }
+                self.passed.push(place);
+                None
+            }
+        }
+    }
+
+    /// Sends the request.
+    fn send<P>(
+        &mut self,
+        place: usize,
+        mut service: S,
+        attempt: Attempt,
+        protocol: &P,
+        plan: &Plan,
+    ) -> Option<(S::Future, Attempt)>
+    where
+        P: Resend<Req> + Describe<Req>,
+    {
         let mut request = self.request.take()?;
+        self.full = None;
         // A place kept in another's queue would be given a permit there, and hold it unused.
         self.waiting.clear();
         self.launched += 1;
@@ -348,6 +411,49 @@ where
         self.sent_to(place);
         let attempt = attempt.labelled(protocol.labels(&request));
         Some((service.call(request), attempt))
+    }
+
+    /// Every one that takes calls is full: queues at the last of them, where the policy lets calls wait, once.
+    fn queue<P>(
+        &mut self,
+        protocol: &P,
+        plan: &Plan,
+        members: &Members<S>,
+    ) -> Option<Stage<S::Future>>
+    where
+        P: Resend<Req> + Describe<Req>,
+    {
+        let (wait, (place, _)) = (plan.limits.wait?, self.full.as_ref()?);
+        if std::mem::replace(&mut self.waited, true) {
+            return None;
+        }
+        match members.all[*place].vitals.admit_or_wait().ok()? {
+            Admission::Now(attempt) => self.take_turn(attempt, protocol, plan),
+            Admission::Later(ticket) => {
+                let until = ticket.since().after(wait);
+                self.queued = Some(ticket);
+                Some(Stage::Queued { until })
+            }
+        }
+    }
+
+    /// There is a place now.
+    fn take_turn<P>(
+        &mut self,
+        attempt: Attempt,
+        protocol: &P,
+        plan: &Plan,
+    ) -> Option<Stage<S::Future>>
+    where
+        P: Resend<Req> + Describe<Req>,
+    {
+        self.now = attempt.started();
+        let (place, service) = self.full.take()?;
+        let (future, attempt) = self.send(place, service, attempt, protocol, plan)?;
+        Some(Stage::Calling {
+            future,
+            attempt: Some(attempt),
+        })
     }
 
     /// A service that cannot become ready has failed; nothing was sent.
@@ -434,6 +540,7 @@ where
         // Whoever is picked from now on may be one of those waited for.
         self.waiting.clear();
         self.passed.clear();
+        self.full = None;
         if !fresh {
             self.tried_count = 0;
         }
@@ -456,6 +563,10 @@ where
             }
             Some(Failed::Answer(Err(error), _)) => Err(protocol.fail(error)),
             Some(Failed::TimedOut(after)) => protocol.refuse(Refusal::Timeout { after }),
+            None if self.full.is_some() => protocol.refuse(Refusal::Overloaded {
+                by: Limiter::Concurrency,
+                retry_after: None,
+            }),
             None => {
                 let retry_after = members.retry_after(self.now);
                 protocol.refuse(match plan.source.panic() {

@@ -52,6 +52,7 @@ impl<S> Members<S> {
         // Each has its own chance: one that lost the draw for this call is passed over, not the call.
         let chance = |index: &usize| draw.wrapping_add(*index as u64).wrapping_mul(GOLDEN) >> 32;
         let flows = |index: &usize| match of(index).state() {
+            _ if !of(index).has_room() => false,
             State::Closed => true,
             State::Ramping => (chance(index) as f64) < of(index).share() * CHANCES,
             _ => false,

@@ -3,10 +3,11 @@
 mod future;
 mod layer;
 mod named;
+mod waiting;
 
 use std::task::{Context, Poll};
 
-use buttress_core::{Describe, Protocol, Vitals};
+use buttress_core::{Admission, Describe, Protocol, Vitals};
 use tower_service::Service;
 
 pub use future::GuardFuture;
@@ -14,10 +15,13 @@ pub use layer::GuardLayer;
 pub use named::{BreakerLayer, HealthLayer, StatsLayer};
 
 use crate::policy::Limits;
+use waiting::Waiting;
 
-/// One service under watch: measured once, refused while its breaker is open, given up after its timeout.
+/// One service under watch: measured once, refused while its breaker is open or its limit reached, given up after its
+/// timeout.
 ///
-/// Readiness is passed on as it is; permission is asked for in `call`, so that a held readiness holds no permit.
+/// Readiness is passed on as it is; permission is asked for in `call`, so that a held readiness holds no permit
+/// and no place under a limit.
 /// Clones share their vitals.
 #[derive(Clone, Debug)]
 pub struct Guard<S, P> {
@@ -51,12 +55,13 @@ impl<S, P> Guard<S, P> {
 
 impl<S, P, Req> Service<Req> for Guard<S, P>
 where
-    S: Service<Req>,
+    // To wait for a place the ready service goes along, and its clone stays.
+    S: Service<Req> + Clone,
     P: Protocol<S::Response, S::Error> + Describe<Req>,
 {
     type Response = P::Response;
     type Error = P::Error;
-    type Future = GuardFuture<S::Future, P>;
+    type Future = GuardFuture<S, P, Req>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), P::Error>> {
         self.inner.poll_ready(cx).map_err(|error| {
@@ -69,13 +74,19 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        match self.vitals.admit() {
-            Ok(attempt) => {
+        match self.vitals.admit_or_wait() {
+            Ok(Admission::Now(attempt)) => {
                 let attempt = attempt.labelled(self.protocol.labels(&request));
                 let inner = self.inner.call(request);
                 GuardFuture::admitted(inner, attempt, self.protocol.clone(), self.limits)
             }
-            Err(refusal) => GuardFuture::refused(refusal, self.protocol.clone()),
+            Ok(Admission::Later(ticket)) => {
+                let clone = self.inner.clone();
+                let ready = std::mem::replace(&mut self.inner, clone);
+                let waiting = Waiting::new(ready, request, ticket, &self.limits);
+                GuardFuture::waiting(waiting, self.protocol.clone(), self.limits)
+            }
+            Err(refusal) => GuardFuture::refused(refusal, self.protocol.clone(), self.limits),
         }
     }
 }

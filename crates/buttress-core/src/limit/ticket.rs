@@ -1,0 +1,86 @@
+//! Waiting for a place.
+
+use std::{
+    fmt,
+    task::{Context, Poll},
+};
+
+use crate::{Attempt, Nanos, Refusal, sync::Arc, vitals::Lane};
+
+/// What became of a call that asked.
+#[derive(Debug)]
+pub enum Admission {
+    /// It may begin.
+    Now(Attempt),
+    /// It has to wait.
+    Later(Ticket),
+}
+
+/// A place in the queue of those who wait for a place under a limit, first come first served.
+///
+/// # Cancel safety
+///
+/// Dropping it gives it up: those behind it move up, and a place that it was given meanwhile goes to the next of them.
+#[must_use = "a ticket that is dropped is given up"]
+pub struct Ticket {
+    lane: Arc<Lane>,
+    number: u64,
+    since: Nanos,
+    /// Does it wait still? Otherwise there is nothing to give up.
+    waits: bool,
+}
+
+impl Ticket {
+    pub(crate) const fn new(lane: Arc<Lane>, number: u64, since: Nanos) -> Self {
+        Self {
+            lane,
+            number,
+            since,
+            waits: true,
+        }
+    }
+
+    /// Since when it waits.
+    #[must_use]
+    pub const fn since(&self) -> Nanos {
+        self.since
+    }
+
+    /// Ready when it is its turn: the call may begin now, unless the breaker has opened meanwhile.
+    ///
+    /// Not to be asked again afterwards: then it stays pending.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Attempt, Refusal>> {
+        if !self.waits || !self.lane.served(self.number, cx.waker()) {
+            return Poll::Pending;
+        }
+        self.waits = false;
+        let now = self.lane.clock().now();
+        let permit = self.lane.begin(now);
+        Poll::Ready(permit.map(|permit| Attempt::new(Arc::clone(&self.lane), permit)))
+    }
+
+    /// It has waited as long as it may: gives it up, and says so.
+    #[must_use]
+    pub fn expire(&mut self) -> Refusal {
+        if std::mem::take(&mut self.waits) {
+            self.lane.step_out(self.number);
+        }
+        self.lane.waited_in_vain()
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.waits {
+            self.lane.step_out(self.number);
+        }
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket")
+            .field("since", &self.since)
+            .finish_non_exhaustive()
+    }
+}
