@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use buttress::{
-    BreakerPolicy, Buttress, EwmaPolicy, HealthPolicy, LimitPolicy, PhiPolicy, Policy, RatePolicy,
-    Ratio, Redundancy, Rhythm, SlowPolicy, Window,
+    AdaptivePolicy, BreakerPolicy, Buttress, EwmaPolicy, HealthPolicy, LimitPolicy, PhiPolicy,
+    Policy, RatePolicy, Ratio, Redundancy, Rhythm, SlowPolicy, Window,
 };
 
 #[test]
@@ -113,6 +113,21 @@ fn a_limit_from_a_file_is_the_limit_from_code() {
                 .wait(Duration::from_millis(50))
                 .queue(64),
         ),
+        (
+            r#"{ adaptive = {}, wait = "50ms" }"#,
+            LimitPolicy::adaptive(AdaptivePolicy::new()).wait(Duration::from_millis(50)),
+        ),
+        (
+            r#"{ concurrency = 200, adaptive = { initial = 30, least = 5, buffer = 0.5, remeasure = "30s" } }"#,
+            LimitPolicy::adaptive(
+                AdaptivePolicy::new()
+                    .initial(30)
+                    .least(5)
+                    .buffer(Ratio::percent(50))
+                    .remeasure(Duration::from_secs(30)),
+            )
+            .at_most(200),
+        ),
     ] {
         let built = Policy::new().limit(built);
         let read: Policy = toml::from_str(&format!("limit = {text}")).unwrap();
@@ -139,6 +154,14 @@ fn a_file_that_cannot_be_names_the_field_and_what_would_do() {
         (
             "limit = { concurrency = 0 }",
             ["limit.concurrency = 0", "1 to 1000000"],
+        ),
+        (
+            "limit = { wait = \"1s\" }",
+            ["limit.concurrency = none", "or limit.adaptive"],
+        ),
+        (
+            "limit = { concurrency = 9, adaptive = { least = 10 } }",
+            ["limit.adaptive.least = 10", "limit.concurrency, 9"],
         ),
         (
             "limit = { concurrency = 9, queue = 9 }",

@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub forced: Option<Force>,
     /// The share of its calls that it gets, 0 to 1.
     pub share: f64,
+    /// How many calls may be under way at once now, where there is a limit.
+    pub limit: Option<u32>,
     /// How many attempts ended how.
     pub counts: Counts,
     /// What became of its alarms.

@@ -50,13 +50,13 @@ mod timer;
 pub use builder::ServiceBuilderExt;
 pub use buttress::Buttress;
 pub use buttress_core::{
-    Admission, Attempt, BreakerPolicy, Budget, Cause, Causes, Clock, Counts, Decisions, Delay,
-    Describe, Destination, EjectionPolicy, Endpoint, Enforce, Episode, Event, EventKind, Events,
-    EwmaPolicy, Explanation, FaultKind, Force, Health, HealthPolicy, Hold, InvalidEndpoint, Labels,
-    LimitPolicy, Limiter, Nanos, Origin, Outcome, Panic, PeersPolicy, Permit, PhiPolicy, Place,
-    PolicyError, ProbePolicy, Protocol, RampPolicy, RatePolicy, Ratio, Recent, Redundancy, Refusal,
-    Registry, Reliability, Resend, Rhythm, Sign, SlowPolicy, Snapshot, State, Suspect, Tally,
-    Threshold, Ticket, Traffic, Trend, Verdict, Vitals, Window,
+    AdaptivePolicy, Admission, Attempt, BreakerPolicy, Budget, Cause, Causes, Clock, Counts,
+    Decisions, Delay, Describe, Destination, EjectionPolicy, Endpoint, Enforce, Episode, Event,
+    EventKind, Events, EwmaPolicy, Explanation, FaultKind, Force, Health, HealthPolicy, Hold,
+    InvalidEndpoint, Labels, LimitPolicy, Limiter, Nanos, Origin, Outcome, Panic, PeersPolicy,
+    Permit, PhiPolicy, Place, PolicyError, ProbePolicy, Protocol, RampPolicy, RatePolicy, Ratio,
+    Recent, Redundancy, Refusal, Registry, Reliability, Resend, Rhythm, Sign, SlowPolicy, Snapshot,
+    State, Suspect, Tally, Threshold, Ticket, Traffic, Trend, Verdict, Vitals, Window,
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{BodyError, BoxedHttp, GuardedBody, Http, HttpProbe, Replayable};

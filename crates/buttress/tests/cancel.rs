@@ -235,10 +235,8 @@ async fn gives_its_place_and_its_turn_back<S>(
                 let counts = vitals.snapshot(busy).counts;
                 if counts.in_flight() == 1 {
                     // Its place is that of the other, who has it still; after him it is free, and nobody is in the queue.
-                    let Ok(Admission::Later(next)) = vitals.admit_or_wait() else {
-                        panic!("{at}: the only place is taken");
-                    };
-                    drop(next);
+                    let next = vitals.admit_or_wait();
+                    assert!(matches!(next, Ok(Admission::Later(_))), "{at}");
                     return;
                 }
                 Scene::of_vitals([&vitals], script).holds_nothing(&at);

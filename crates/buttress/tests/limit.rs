@@ -11,8 +11,8 @@ use std::{
 };
 
 use buttress::{
-    Buttress, CLOCK, Cause, Counts, Endpoint, Force, Foreign, Guard, GuardLayer, Health,
-    Idempotent, LimitPolicy, Limiter, Plain, Policy, Redundancy, Refusal, Snapshot, State,
+    AdaptivePolicy, Buttress, CLOCK, Cause, Counts, Endpoint, Force, Foreign, Guard, GuardLayer,
+    Health, Idempotent, LimitPolicy, Limiter, Plain, Policy, Redundancy, Refusal, Snapshot, State,
     StatsLayer, Vitals, fixed,
 };
 use tokio::{
@@ -414,4 +414,95 @@ async fn when_all_are_full_a_call_waits_its_time_at_one_of_them() {
         assert_eq!(shot.counts.failures.of(Cause::Timeout), 0);
     }
     assert_eq!(service.oneshot(0).await.unwrap(), 0);
+}
+
+/// Works on so many calls at once, each for 10 ms; the others wait in it.
+fn bears(
+    calls: usize,
+) -> impl Service<u32, Response = u32, Error = BoxError, Future: Send> + Clone + Send {
+    let workers = Arc::new(Semaphore::new(calls));
+    service_fn(move |id: u32| {
+        let workers = Arc::clone(&workers);
+        async move {
+            let _worker = workers.acquire().await.unwrap();
+            sleep(10 * MS).await;
+            Ok::<_, BoxError>(id)
+        }
+    })
+}
+
+/// Keeps so many callers calling for so long, each anew 5 ms after it was refused.
+async fn press<S>(service: &S, callers: usize, span: Duration)
+where
+    S: Service<u32, Response = u32, Error = BoxError, Future: Send> + Clone + Send + 'static,
+{
+    let until = CLOCK.now().after(span);
+    let callers: Vec<_> = (0..callers)
+        .map(|_| {
+            let service = service.clone();
+            tokio::spawn(async move {
+                while CLOCK.now() < until {
+                    if service.clone().oneshot(1).await.is_err() {
+                        sleep(5 * MS).await;
+                    }
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adaptive_limit_finds_what_the_service_can_bear() {
+    for bearable in [10, 40] {
+        let often = AdaptivePolicy::new().remeasure(Duration::from_secs(2));
+        let layer = limited(LimitPolicy::adaptive(often));
+        assert_eq!(snapshot(layer.vitals()).limit, Some(20));
+        let service = layer.layer(bears(bearable));
+        let vitals = layer.vitals().clone();
+        let mut seen = tokio::spawn(async move {
+            sleep(Duration::from_secs(6)).await;
+            let mut seen = Vec::new();
+            for _ in 0..40 {
+                sleep(100 * MS).await;
+                seen.push(snapshot(&vitals).limit.unwrap() as usize);
+            }
+            seen
+        });
+        press(&service, 60, Duration::from_secs(11)).await;
+        // Lowered now and then, to measure: what counts is where it is most of the time.
+        let mut seen = (&mut seen).await.unwrap();
+        seen.sort_unstable();
+        let limit = seen[seen.len() / 2];
+        assert!(
+            (bearable..2 * bearable).contains(&limit),
+            "{limit} of {bearable}"
+        );
+        assert_eq!(counts(layer.vitals()).in_flight(), 0);
+        let limit = snapshot(layer.vitals()).limit.unwrap() as usize;
+        let at_once = (0..1_000).map_while(|_| layer.vitals().admit().ok());
+        assert_eq!(at_once.collect::<Vec<_>>().len(), limit, "no place is lost");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adaptive_limit_that_nobody_uses_stays() {
+    let layer = limited(LimitPolicy::adaptive(AdaptivePolicy::new().initial(50)));
+    let service = layer.layer(bears(1_000));
+    press(&service, 5, Duration::from_secs(10)).await;
+    assert_eq!(snapshot(layer.vitals()).limit, Some(50));
+}
+
+#[tokio::test(start_paused = true)]
+async fn overload_and_timeouts_shrink_an_adaptive_limit_to_its_least_and_not_beyond() {
+    let policy = Policy::new()
+        .attempt_timeout(20 * MS)
+        .enforce("off".parse().unwrap())
+        .limit(LimitPolicy::adaptive(AdaptivePolicy::new()));
+    let layer = GuardLayer::with_policy("db", Plain, &policy).unwrap();
+    let never = service_fn(async |_: u32| std::future::pending::<Result<u32, BoxError>>().await);
+    press(&layer.layer(never), 30, Duration::from_secs(5)).await;
+    assert_eq!(snapshot(layer.vitals()).limit, Some(3));
 }

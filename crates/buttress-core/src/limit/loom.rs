@@ -16,7 +16,7 @@ struct Hall {
     places: Places,
     tills: [Till; LANES],
     inside: AtomicUsize,
-    limit: usize,
+    limit: std::sync::atomic::AtomicUsize,
 }
 
 impl Hall {
@@ -26,7 +26,7 @@ impl Hall {
             places: Places::with_plenty(limit, plenty),
             tills: std::array::from_fn(|_| Till::new()),
             inside: AtomicUsize::new(0),
-            limit: limit as usize,
+            limit: std::sync::atomic::AtomicUsize::new(limit as usize),
         })
     }
 
@@ -38,9 +38,18 @@ impl Hall {
         entered
     }
 
+    fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
     fn is_in(&self) {
         let inside = self.inside.fetch_add(1, Ordering::Relaxed) + 1;
-        assert!(inside <= self.limit, "{inside} of {} places", self.limit);
+        let limit = self.limit();
+        assert!(inside <= limit, "{inside} of {limit} places");
     }
 
     fn leave(&self, lane: usize) {
@@ -62,7 +71,7 @@ impl Hall {
 
     /// Nobody is in: as many may enter as there are places, and no more.
     fn is_whole(&self) {
-        assert!((0..self.limit).all(|_| self.enter(2)), "a place is lost");
+        assert!((0..self.limit()).all(|_| self.enter(2)), "a place is lost");
         assert!(!self.enter(1), "a place too many");
     }
 }
@@ -163,5 +172,41 @@ fn nobody_overtakes_one_who_waits() {
         hall.leave(0);
         assert!(!late.join().unwrap(), "overtaken");
         assert!(hall.poll(first));
+    });
+}
+
+#[test]
+fn a_limit_that_falls_and_rises_while_calls_come_and_go_loses_no_place_and_makes_none() {
+    ::loom::model(|| {
+        let hall = Hall::new(2, 1);
+        assert!(hall.enter(0));
+        let other = Arc::clone(&hall);
+        let other = spawn(move || {
+            other.leave(0);
+            if other.enter(1) {
+                other.leave(1);
+            }
+        });
+        hall.places.resize(1, 0, &hall.tills.iter());
+        other.join().unwrap();
+        hall.set_limit(1);
+        hall.is_whole();
+    });
+}
+
+#[test]
+fn whoever_waits_while_the_limit_rises_is_served() {
+    ::loom::model(|| {
+        let hall = Hall::new(1, 1);
+        hall.set_limit(2);
+        assert!(hall.enter(0));
+        let growing = Arc::clone(&hall);
+        let growing = spawn(move || growing.places.resize(2, 0, &growing.tills.iter()));
+        let lined = hall.line_up();
+        growing.join().unwrap();
+        match lined {
+            Lined::Up(number) => assert!(hall.poll(number), "forgotten"),
+            other => assert_eq!(other, Lined::Place),
+        }
     });
 }

@@ -76,13 +76,13 @@ pub(crate) struct Places {
 
 impl Places {
     pub(crate) fn new(limit: u32, lanes: usize) -> Self {
-        Self::with_plenty(limit, u64::from(limit / 4).max(2 * lanes as u64))
+        Self::with_plenty(limit, plenty(limit, lanes))
     }
 
     pub(super) fn with_plenty(limit: u32, plenty: u64) -> Self {
         Self {
             word: AtomicU64::new(Word::new(u64::from(limit), plenty).0),
-            queue: Mutex::default(),
+            queue: Mutex::new(Queue::new(limit)),
             plenty: AtomicU64::new(plenty),
         }
     }
@@ -190,8 +190,7 @@ impl Places {
                 return Lined::Full;
             }
             // In one step: from here on whoever gives a place back sees that somebody waits, and none came back meanwhile.
-            let empty = |word: Word| word.scarce() && word.free() == 0;
-            if (self.update(|word| empty(word).then(|| word.owing(true)))).is_ok() {
+            if self.owe() {
                 return Lined::Up(queue.push());
             }
         }
@@ -223,6 +222,69 @@ impl Places {
         }
     }
 
+    /// There are to be `limit` places from now on. Those too many vanish as they are given back.
+    pub(crate) fn resize<'a>(
+        &self,
+        limit: u32,
+        lanes: usize,
+        tills: &(impl Iterator<Item = &'a Till> + Clone),
+    ) {
+        let mut queue = lock(&self.queue);
+        let before = std::mem::replace(&mut queue.limit, limit);
+        // Relaxed: see `plenty`.
+        self.plenty.store(plenty(limit, lanes), Ordering::Relaxed);
+        let woken = if limit >= before {
+            self.add(u64::from(limit - before), &mut queue)
+        } else {
+            self.take_out(u64::from(before - limit), &mut queue, tills);
+            Vec::new()
+        };
+        drop(queue);
+        // Not under the lock; see `give_back`.
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Makes so many places more. Under the lock.
+    fn add(&self, mut more: u64, queue: &mut Queue) -> Vec<Waker> {
+        let mut woken = Vec::new();
+        while more > 0 && queue.owes() {
+            more -= 1;
+            if let Paid::Waiting(Some(waker)) = queue.pay() {
+                woken.push(waker);
+            }
+        }
+        self.settle(queue, more);
+        woken
+    }
+
+    /// Makes so many places less. Under the lock.
+    fn take_out<'a>(
+        &self,
+        mut less: u64,
+        queue: &mut Queue,
+        tills: &(impl Iterator<Item = &'a Till> + Clone),
+    ) {
+        while less > 0 {
+            self.gather(tills.clone());
+            if self.update(Word::drawn).is_ok() {
+                less -= 1;
+                continue;
+            }
+            // In one step, as in `line_up`.
+            if self.owe() {
+                queue.debt += less;
+                return;
+            }
+        }
+    }
+
+    /// Has the pool nothing left, and is that known now to whoever gives places back?
+    fn owe(&self) -> bool {
+        let empty = |word: Word| word.scarce() && word.free() == 0;
+        self.update(|word| empty(word).then(|| word.owing(true)))
+            .is_ok()
+    }
+
     fn word(&self) -> Word {
         Word(self.word.load(Ordering::SeqCst))
     }
@@ -242,6 +304,11 @@ impl Places {
         }
         Err(Word(seen))
     }
+}
+
+fn plenty(limit: u32, lanes: usize) -> u64 {
+    // None is never plenty.
+    u64::from(limit / 4).max(2 * lanes as u64).max(1)
 }
 
 /// The pool in one word: places in the lower half, flags in the upper.

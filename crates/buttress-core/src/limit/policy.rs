@@ -1,11 +1,14 @@
 //! How many calls may be under way at once, as plain data.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use crate::{PolicyError, value::check_span};
+use crate::{PolicyError, Ratio, print_duration, value::check_span};
 
 /// The most places there can be, and the most that may wait for one.
 const MOST: u32 = 1_000_000;
+
+/// The most that is tried where the limit is found out, by default (Envoy).
+const TRIED: u32 = 1_000;
 
 /// How many calls may be under way at once to one service, or to each endpoint of a set, and what becomes of the others.
 ///
@@ -15,26 +18,26 @@ const MOST: u32 = 1_000_000;
 #[cfg_attr(
     feature = "serde",
     derive(serde::Serialize, serde::Deserialize),
-    serde(deny_unknown_fields)
+    serde(deny_unknown_fields, default)
 )]
 pub struct LimitPolicy {
-    /// How many at once.
-    pub concurrency: u32,
+    /// How many at once. Where the limit is found out, how many at most; 1000 by default.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub concurrency: Option<u32>,
+    /// How it is found out, instead of being said.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub adaptive: Option<AdaptivePolicy>,
     /// How long a call may wait for a place. By default it does not: it is refused at once.
     #[cfg_attr(
         feature = "serde",
         serde(
-            default,
             with = "crate::duration_text::option",
             skip_serializing_if = "Option::is_none"
         )
     )]
     pub wait: Option<Duration>,
     /// How many may wait at once; as many as may be under way by default.
-    #[cfg_attr(
-        feature = "serde",
-        serde(default, skip_serializing_if = "Option::is_none")
-    )]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub queue: Option<u32>,
 }
 
@@ -43,10 +46,41 @@ impl LimitPolicy {
     #[must_use]
     pub const fn concurrency(calls: u32) -> Self {
         Self {
-            concurrency: calls,
-            wait: None,
-            queue: None,
+            concurrency: Some(calls),
+            ..Self::NONE
         }
+    }
+
+    /// As many at once as latencies show the service can bear; the others are refused.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use buttress_core::{AdaptivePolicy, LimitPolicy};
+    ///
+    /// let limit = LimitPolicy::adaptive(AdaptivePolicy::new()).at_most(200);
+    /// assert!(limit.check().is_ok());
+    /// ```
+    #[must_use]
+    pub const fn adaptive(policy: AdaptivePolicy) -> Self {
+        Self {
+            adaptive: Some(policy),
+            ..Self::NONE
+        }
+    }
+
+    const NONE: Self = Self {
+        concurrency: None,
+        adaptive: None,
+        wait: None,
+        queue: None,
+    };
+
+    /// Sets how many at most, where the limit is found out.
+    #[must_use]
+    pub const fn at_most(mut self, calls: u32) -> Self {
+        self.concurrency = Some(calls);
+        self
     }
 
     /// Sets how long a call may wait for a place.
@@ -69,7 +103,17 @@ impl LimitPolicy {
     ///
     /// Names the field, its value and what would do.
     pub fn check(&self) -> Result<(), PolicyError> {
-        check_number("limit.concurrency", self.concurrency)?;
+        if let Some(concurrency) = self.concurrency {
+            check_number("limit.concurrency", concurrency)?;
+        }
+        match &self.adaptive {
+            Some(adaptive) => adaptive.check(self.most())?,
+            None if self.concurrency.is_none() => {
+                let needs = "a number of calls, or limit.adaptive";
+                return Err(PolicyError::new("limit.concurrency", "none", needs));
+            }
+            None => {}
+        }
         if let Some(wait) = self.wait {
             check_span("limit.wait", wait)?;
         }
@@ -84,10 +128,123 @@ impl LimitPolicy {
         Ok(())
     }
 
+    /// How many at once, at most.
+    pub(crate) fn most(&self) -> u32 {
+        self.concurrency.unwrap_or(TRIED)
+    }
+
     /// How many may wait at once.
     pub(crate) fn waiting(&self) -> usize {
-        let most = self.queue.unwrap_or(self.concurrency);
+        let most = self.queue.unwrap_or_else(|| self.most());
         self.wait.map_or(0, |_| most as usize)
+    }
+}
+
+impl fmt::Display for LimitPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let most = self.most();
+        match &self.adaptive {
+            Some(adaptive) => write!(
+                f,
+                "{} to {most} calls at once, as latencies allow",
+                adaptive.least
+            )?,
+            None => write!(f, "at most {most} calls at once")?,
+        }
+        match self.wait {
+            Some(wait) => write!(
+                f,
+                ", {} more wait up to {}",
+                self.waiting(),
+                print_duration(wait)
+            ),
+            None => f.write_str(", others are refused"),
+        }
+    }
+}
+
+/// Not to be: [`LimitPolicy::check`] refuses it. It is what files begin with.
+impl Default for LimitPolicy {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+/// How the limit is found out: it follows the ratio of how long calls take at their best to how long they take now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields, default)
+)]
+pub struct AdaptivePolicy {
+    /// The first limit; 20 by default.
+    pub initial: u32,
+    /// The lowest; 3 by default.
+    pub least: u32,
+    /// By how much calls may take longer than at their best, before it falls; a quarter by default.
+    pub buffer: Ratio,
+    /// How often it is measured anew what "at their best" is, by lowering the limit for some tenths of a second; each
+    /// minute by default.
+    #[cfg_attr(feature = "serde", serde(with = "crate::duration_text"))]
+    pub remeasure: Duration,
+}
+
+impl AdaptivePolicy {
+    /// The defaults: of Netflix (`initial`) and Envoy (the others).
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            initial: 20,
+            least: 3,
+            buffer: Ratio::new(0.25),
+            remeasure: Duration::from_secs(60),
+        }
+    }
+
+    /// Sets the first limit.
+    #[must_use]
+    pub const fn initial(mut self, calls: u32) -> Self {
+        self.initial = calls;
+        self
+    }
+
+    /// Sets the lowest limit.
+    #[must_use]
+    pub const fn least(mut self, calls: u32) -> Self {
+        self.least = calls;
+        self
+    }
+
+    /// Sets by how much calls may take longer than at their best.
+    #[must_use]
+    pub const fn buffer(mut self, share: Ratio) -> Self {
+        self.buffer = share;
+        self
+    }
+
+    /// Sets how often it is measured anew what that is.
+    #[must_use]
+    pub const fn remeasure(mut self, every: Duration) -> Self {
+        self.remeasure = every;
+        self
+    }
+
+    fn check(&self, most: u32) -> Result<(), PolicyError> {
+        check_number("limit.adaptive.least", self.least)?;
+        check_number("limit.adaptive.initial", self.initial)?;
+        if self.least > most {
+            let needs = format!("at most limit.concurrency, {most}");
+            return Err(PolicyError::new("limit.adaptive.least", self.least, needs));
+        }
+        self.buffer.check_above_zero("limit.adaptive.buffer")?;
+        check_span("limit.adaptive.remeasure", self.remeasure)
+    }
+}
+
+impl Default for AdaptivePolicy {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

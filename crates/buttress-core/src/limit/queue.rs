@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Those who wait for a place, first come first served, and what the pool of places owes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
     next: u64,
     waiting: BTreeMap<u64, Option<Waker>>,
@@ -14,9 +14,21 @@ pub(super) struct Queue {
     given: BTreeSet<u64>,
     /// Places that are to vanish as soon as they are given back, for there were more when they were taken.
     pub(super) debt: u64,
+    /// How many places there are to be.
+    pub(super) limit: u32,
 }
 
 impl Queue {
+    pub(super) const fn new(limit: u32) -> Self {
+        Self {
+            next: 0,
+            waiting: BTreeMap::new(),
+            given: BTreeSet::new(),
+            debt: 0,
+            limit,
+        }
+    }
+
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()
     }

@@ -38,6 +38,10 @@ impl Hall {
         self.places.leave(&self.tills[lane % LANES]);
     }
 
+    fn resize(&self, limit: u32) {
+        self.places.resize(limit, 1, &self.tills.iter());
+    }
+
     fn line_up(&self, most: usize) -> Lined {
         self.places.line_up(most, &self.tills.iter())
     }
@@ -125,6 +129,7 @@ enum Event {
     LineUp,
     Poll(usize),
     StepOut(usize),
+    Resize(u32),
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
@@ -135,6 +140,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         2 => Just(Event::LineUp),
         2 => (0..8_usize).prop_map(Event::Poll),
         1 => (0..8_usize).prop_map(Event::StepOut),
+        1 => (1_u32..9).prop_map(Event::Resize),
     ];
     prop::collection::vec(one, 0..200)
 }
@@ -148,10 +154,17 @@ struct Twin {
 }
 
 impl Twin {
-    fn serve(&mut self) {
-        match self.waiting.pop_front() {
-            Some(number) => _ = self.given.insert(number),
-            None => self.taken -= 1,
+    fn serve(&mut self, limit: u32) {
+        self.taken -= 1;
+        self.fill(limit);
+    }
+
+    fn fill(&mut self, limit: u32) {
+        while self.taken < limit as usize
+            && let Some(number) = self.waiting.pop_front()
+        {
+            self.taken += 1;
+            self.given.insert(number);
         }
     }
 }
@@ -159,7 +172,7 @@ impl Twin {
 proptest! {
     #[test]
     fn does_what_one_that_only_counts_would_do(
-        events in events(), limit in 1_u32..7, plenty in 1_u64..8, most in 0_usize..4,
+        events in events(), mut limit in 1_u32..7, plenty in 1_u64..8, most in 0_usize..4,
     ) {
         let hall = Hall::new(limit, plenty);
         // Given places count as taken.
@@ -182,7 +195,7 @@ proptest! {
                     if held > 0 {
                         held -= 1;
                         hall.leave(lane);
-                        twin.serve();
+                        twin.serve(limit);
                     }
                 }
                 Event::LineUp => match hall.line_up(most) {
@@ -197,6 +210,11 @@ proptest! {
                         twin.waiting.push_back(number);
                     }
                 },
+                Event::Resize(to) => {
+                    limit = to;
+                    hall.resize(to);
+                    twin.fill(limit);
+                }
                 Event::Poll(index) => {
                     if let Some(number) = nth(index) {
                         let given = twin.given.remove(&number);
@@ -209,12 +227,12 @@ proptest! {
                         hall.places.step_out(number);
                         twin.waiting.retain(|other| *other != number);
                         if twin.given.remove(&number) {
-                            twin.serve();
+                            twin.serve(limit);
                         }
                     }
                 }
             }
-            prop_assert!(!hall.places.full() || twin.taken == limit as usize);
+            prop_assert!(!hall.places.full() || twin.taken >= limit as usize);
         }
     }
 }

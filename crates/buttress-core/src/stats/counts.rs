@@ -157,6 +157,11 @@ impl Counters {
         (FAILURE..LIMITED).map(|slot| self.read(slot)).sum()
     }
 
+    /// Calls that ended as calls to somebody overloaded do: turned down, or unanswered.
+    pub(crate) fn overloaded(&self) -> u64 {
+        self.read(OVERLOAD) + self.read(FAILURE + Cause::Timeout.index())
+    }
+
     fn read(&self, slot: usize) -> u64 {
         self.0[slot].load(Ordering::Acquire)
     }

@@ -8,9 +8,10 @@ use super::{
     word::Word,
 };
 use crate::{
-    Admission, Attempt, Nanos, Permit, Refusal, Ticket,
+    Admission, Attempt, Nanos, Outcome, Permit, Refusal, Ticket,
     limit::{Limit, Lined, Till},
     refusal::Limiter,
+    stats::Counters,
     sync::Arc,
 };
 
@@ -29,6 +30,27 @@ impl State {
         if let (true, Some(limit)) = (held, &self.limit) {
             limit.places.leave(&shard.till);
         }
+    }
+
+    /// What a call took says how many there may be at once, where that is found out.
+    pub(super) fn learn_limit(&self, shard: &Shard, permit: &Permit, now: Nanos, outcome: Outcome) {
+        let Some(limit) = self.limit.as_deref().filter(|limit| limit.adapts()) else {
+            return;
+        };
+        if outcome == Outcome::Success {
+            shard.samples.add(now.since(permit.started));
+        }
+        if limit.due(now) {
+            let counters = self.shards.iter().map(|shard| &shard.counters);
+            let failed = counters.map(Counters::overloaded).sum();
+            let samples = self.shards.iter().map(|shard| &shard.samples);
+            limit.adapt(now, failed, &samples, &self.tills());
+        }
+    }
+
+    /// How many calls may be under way at once, where there is a limit.
+    pub(super) fn current_limit(&self) -> Option<u32> {
+        self.limit.as_deref().map(Limit::current)
     }
 
     /// Would the limit, if there is one, refuse a call or make it wait?

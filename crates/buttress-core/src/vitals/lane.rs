@@ -5,7 +5,7 @@ use std::{cell::Cell, sync::OnceLock, thread::available_parallelism};
 use super::state::State;
 use crate::{
     Nanos,
-    limit::Till,
+    limit::{Samples, Till},
     locate::Call,
     permit::Seat,
     stats::{Counters, Flights, Note, Recorder},
@@ -25,6 +25,7 @@ pub(crate) struct Shard {
     pub(super) counters: Counters,
     pub(super) flights: Flights,
     pub(super) till: Till,
+    pub(super) samples: Samples,
     recorder: OnceLock<Recorder>,
 }
 
@@ -34,6 +35,7 @@ impl Shard {
             counters: Counters::new(),
             flights: Flights::new(),
             till: Till::new(),
+            samples: Samples::new(),
             recorder: OnceLock::new(),
         }
     }

@@ -66,6 +66,7 @@ impl State {
             suspicion: signs.suspicion(now),
             state: signs.state(),
             share: signs.share(),
+            limit: self.current_limit(),
             forced: signs.forced(),
             counts,
             decisions: signs.decisions(),

@@ -60,7 +60,7 @@ impl State {
         let signs = Signs::new(&destination.rules, || destination.bank(), alone, now, seed);
         let limit = destination.rules.limit.as_ref();
         Self {
-            limit: limit.map(|policy| Box::new(Limit::new(policy, count()))),
+            limit: limit.map(|policy| Box::new(Limit::new(policy, count(), now, seed))),
             destination,
             endpoint,
             word: AtomicU64::new(signs.word().bits()),
@@ -172,7 +172,10 @@ impl State {
     /// The whole life of a fact: count, judge, act, tell.
     pub(super) fn record(&self, shard: &Shard, permit: Permit, now: Nanos, outcome: Outcome) {
         shard.counters.finished(outcome);
-        self.leave(shard, permit.seat.holds);
+        if permit.seat.holds {
+            self.leave(shard, true);
+            self.learn_limit(shard, &permit, now, outcome);
+        }
         let found = permit
             .seat
             .place
