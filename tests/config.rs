@@ -284,7 +284,7 @@ fn the_page_on_files_leaves_no_key_out() {
     let unknown = toml::from_str::<Policy>("nothing = 1")
         .unwrap_err()
         .to_string();
-    let parts = ["breaker", "ejection", "probe"].map(|part| {
+    let parts = ["breaker", "ejection", "probe", "throttle"].map(|part| {
         toml::from_str::<Policy>(&format!("{part} = {{ nothing = 1 }}"))
             .unwrap_err()
             .to_string()

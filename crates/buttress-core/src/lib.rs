@@ -73,7 +73,7 @@ pub use explain::{Delay, Explanation, Threshold, Traffic};
 pub use health::{
     EwmaPolicy, Health, HealthPolicy, PhiPolicy, RatePolicy, Rhythm, SlowPolicy, Window,
 };
-pub use limit::{AdaptivePolicy, Admission, LimitPolicy, Ticket};
+pub use limit::{AdaptivePolicy, Admission, LimitPolicy, ThrottlePolicy, Ticket};
 pub use locate::{FaultKind, Place, Suspect, Verdict};
 pub use outcome::{Cause, Origin, Outcome, Sign};
 pub use peers::{EjectionPolicy, PeersPolicy, Tally};

@@ -56,6 +56,8 @@ pub enum Limiter {
     Concurrency,
     /// The queue: no place came free while the call waited for one.
     Queue,
+    /// The throttle: the service turns calls down, and is sent fewer.
+    Throttle,
 }
 
 impl Refusal {
@@ -110,6 +112,7 @@ impl fmt::Display for Limiter {
         f.write_str(match self {
             Self::Concurrency => "overloaded: as many calls are under way as may be",
             Self::Queue => "overloaded: no place came free in time",
+            Self::Throttle => "overloaded: it turns calls down, and is sent fewer",
         })
     }
 }

@@ -56,7 +56,8 @@ pub use buttress_core::{
     InvalidEndpoint, Labels, LimitPolicy, Limiter, Nanos, Origin, Outcome, Panic, PeersPolicy,
     Permit, PhiPolicy, Place, PolicyError, ProbePolicy, Protocol, RampPolicy, RatePolicy, Ratio,
     Recent, Redundancy, Refusal, Registry, Reliability, Resend, Rhythm, Sign, SlowPolicy, Snapshot,
-    State, Suspect, Tally, Threshold, Ticket, Traffic, Trend, Verdict, Vitals, Window,
+    State, Suspect, Tally, Threshold, ThrottlePolicy, Ticket, Traffic, Trend, Verdict, Vitals,
+    Window,
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{BodyError, BoxedHttp, GuardedBody, Http, HttpProbe, Replayable};

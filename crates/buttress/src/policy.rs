@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use buttress_core::{
     BreakerPolicy, EjectionPolicy, Enforce, Explanation, HealthPolicy, LimitPolicy, Parts,
-    PeersPolicy, PolicyError, ProbePolicy, Ratio, Redundancy, Rules, Traffic, print_duration,
+    PeersPolicy, PolicyError, ProbePolicy, Ratio, Redundancy, Rules, ThrottlePolicy, Traffic,
+    print_duration,
 };
 
 /// The longest time a policy may name: one day.
@@ -27,6 +28,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// | `enforce` | on | whether alarms are acted on, or only noted down |
 /// | `breaker` | 0.5 s, doubling to 5 s (alone 2 s); about 7 good probes, then a ramp | how long to leave it alone, and how it comes back |
 /// | `limit` | none | how many calls may be under way at once, to each endpoint, and whether others wait |
+/// | `throttle` | twice what is accepted; refuses 90 % at most | how many calls are sent to an endpoint that turns calls down |
 /// | `probe` | every 2 s, at once on suspicion | how endpoints are probed, where a probe is given |
 ///
 /// # Examples
@@ -78,6 +80,7 @@ pub struct Policy {
     breaker: BreakerPolicy,
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     limit: Option<LimitPolicy>,
+    throttle: ThrottlePolicy,
     probe: ProbePolicy,
 }
 
@@ -99,6 +102,7 @@ impl Policy {
             enforce: Enforce::ON,
             breaker: BreakerPolicy::new(),
             limit: None,
+            throttle: ThrottlePolicy::new(),
             probe: ProbePolicy::new(),
         }
     }
@@ -195,6 +199,13 @@ impl Policy {
         self
     }
 
+    /// Sets how many calls are sent to an endpoint that turns calls down.
+    #[must_use]
+    pub const fn throttle(mut self, throttle: ThrottlePolicy) -> Self {
+        self.throttle = throttle;
+        self
+    }
+
     /// Sets how endpoints are probed, where a probe is given.
     #[must_use]
     pub const fn probe(mut self, probe: ProbePolicy) -> Self {
@@ -279,6 +290,7 @@ impl Policy {
             breaker: self.breaker,
             // A limit belongs to the whole; each of its parts alone only looks on, or opens.
             limit: self.limit.filter(|_| parts == Parts::default()),
+            throttle: self.throttle,
             parts,
         }
     }
@@ -371,6 +383,14 @@ mod tests {
             (
                 Policy::new().limit(LimitPolicy::concurrency(0)),
                 "limit.concurrency",
+            ),
+            (
+                Policy::new().throttle(ThrottlePolicy::new().at_most(Ratio::percent(100))),
+                "throttle.at_most",
+            ),
+            (
+                Policy::new().throttle(ThrottlePolicy::new().multiplier(f64::NAN)),
+                "throttle.multiplier",
             ),
             (
                 Policy::new().limit(LimitPolicy::concurrency(1).queue(1)),

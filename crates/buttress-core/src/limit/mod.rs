@@ -5,6 +5,7 @@ mod places;
 mod policy;
 mod queue;
 mod samples;
+mod throttle;
 mod ticket;
 
 use std::time::Duration;
@@ -13,6 +14,8 @@ use gradient::{Gradient, Seen};
 pub(crate) use places::{Lined, Places, Till};
 pub use policy::{AdaptivePolicy, LimitPolicy};
 pub(crate) use samples::Samples;
+pub use throttle::ThrottlePolicy;
+pub(crate) use throttle::{Throttle, Totals};
 pub use ticket::{Admission, Ticket};
 
 use crate::{

@@ -30,6 +30,8 @@ pub struct Counts {
     pub rejected: u64,
     /// Not permitted: as many calls were under way as may be, and no place came free in time.
     pub limited: u64,
+    /// Not permitted: throttled, for it turned calls down.
+    pub throttled: u64,
 }
 
 impl Counts {
@@ -104,7 +106,8 @@ const CANCELLED: usize = 6;
 const LATE: usize = 7;
 const FAILURE: usize = 8;
 const LIMITED: usize = FAILURE + Cause::ALL.len();
-const SLOTS: usize = LIMITED + 1;
+const THROTTLED: usize = LIMITED + 1;
+const SLOTS: usize = THROTTLED + 1;
 
 /// The counters of one lane.
 #[derive(Debug)]
@@ -126,6 +129,10 @@ impl Counters {
 
     pub(crate) fn limited(&self) {
         self.bump(LIMITED, Ordering::Relaxed);
+    }
+
+    pub(crate) fn throttled(&self) {
+        self.bump(THROTTLED, Ordering::Relaxed);
     }
 
     pub(crate) fn finished(&self, outcome: Outcome) {
@@ -162,6 +169,21 @@ impl Counters {
         self.read(OVERLOAD) + self.read(FAILURE + Cause::Timeout.index())
     }
 
+    /// Calls that were answered with overload.
+    pub(crate) fn turned_down(&self) -> u64 {
+        self.read(OVERLOAD)
+    }
+
+    /// Calls that were throttled.
+    pub(crate) fn throttled_so_far(&self) -> u64 {
+        self.read(THROTTLED)
+    }
+
+    /// Calls that began or were throttled: a number for the next of them.
+    pub(crate) fn asked(&self) -> u64 {
+        self.read(STARTED) + self.read(THROTTLED)
+    }
+
     fn read(&self, slot: usize) -> u64 {
         self.0[slot].load(Ordering::Acquire)
     }
@@ -186,6 +208,7 @@ impl Counts {
             successes: sum(SUCCESS),
             rejected: sum(REJECTED),
             limited: sum(LIMITED),
+            throttled: sum(THROTTLED),
             started: sum(STARTED),
         }
     }

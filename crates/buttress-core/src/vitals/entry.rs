@@ -72,6 +72,7 @@ pub(super) fn admit_or_wait(lane: &Arc<Lane>, now: Nanos) -> Result<Admission, R
     let (state, shard) = (&lane.state, &lane.shard);
     let word = state.word();
     state.refuse(word, shard, now)?;
+    state.throttle(word, shard, now)?;
     let holds = match state.limit(word) {
         None => false,
         Some(limit) if limit.places.enter(&shard.till, &state.tills()) => true,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     BreakerPolicy, Clock, EjectionPolicy, Enforce, Events, HealthPolicy, LimitPolicy, PeersPolicy,
-    PolicyError, Ratio, Registry, print_duration, sync::Arc,
+    PolicyError, Ratio, Registry, ThrottlePolicy, print_duration, sync::Arc,
 };
 
 /// By which rules an endpoint is watched.
@@ -32,6 +32,8 @@ pub struct Rules {
     pub enforce: Enforce,
     /// How many calls may be under way at once; any number by default.
     pub limit: Option<LimitPolicy>,
+    /// Whether and how calls are throttled while others are turned down.
+    pub throttle: ThrottlePolicy,
     /// Which parts are at work.
     pub parts: Parts,
 }
@@ -49,6 +51,7 @@ impl Default for Rules {
             ejection: EjectionPolicy::new(),
             enforce: Enforce::ON,
             limit: None,
+            throttle: ThrottlePolicy::new(),
             parts: Parts::default(),
         }
     }
@@ -70,8 +73,18 @@ impl Rules {
         if let Some(limit) = &self.limit {
             limit.check()?;
         }
+        self.throttle.check()?;
         check_tolerable(self.tolerable)?;
         check_period(self.false_alarm_every)
+    }
+
+    /// A throttle belongs to the whole: of its parts, one only looks on and one only opens.
+    pub(crate) fn throttled(&self) -> ThrottlePolicy {
+        if self.parts == Parts::default() {
+            self.throttle
+        } else {
+            ThrottlePolicy::OFF
+        }
     }
 
     pub(crate) const fn enforced(&self) -> Enforce {

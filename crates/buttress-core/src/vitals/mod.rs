@@ -12,6 +12,7 @@ mod said;
 mod shown;
 mod signs;
 mod state;
+mod throttled;
 mod word;
 
 pub use force::Force;

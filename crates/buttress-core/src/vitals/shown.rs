@@ -67,6 +67,7 @@ impl State {
             state: signs.state(),
             share: signs.share(),
             limit: self.current_limit(),
+            throttled: self.throttled_share(),
             forced: signs.forced(),
             counts,
             decisions: signs.decisions(),

@@ -8,6 +8,7 @@ use super::{
     lane::{Shard, Shards, count},
     probed::Found,
     signs::{Set, Signs},
+    throttled::Throttled,
     word::Word,
 };
 use crate::{
@@ -45,6 +46,7 @@ pub(crate) struct State {
     pub(super) verdict: Mutex<Option<Arc<Verdict>>>,
     pub(super) found: Found,
     pub(super) limit: Option<Box<Limit>>,
+    pub(super) throttled: Throttled,
     /// Is it counted among those of its set that are out?
     pub(super) out: AtomicBool,
     /// Calls that were evidence for their age.
@@ -73,6 +75,7 @@ impl State {
             late_answer: [AtomicU64::new(0), AtomicU64::new(0)],
             verdict: Mutex::default(),
             found: Found::new(),
+            throttled: Throttled::new(),
             out: AtomicBool::new(false),
             late: AtomicU64::new(0),
             asked: Mutex::default(),
@@ -87,6 +90,7 @@ impl State {
     pub(super) fn permit(&self, shard: &Shard, lane: u8, now: Nanos) -> Result<Permit, Refusal> {
         let word = self.word();
         self.refuse(word, shard, now)?;
+        self.throttle(word, shard, now)?;
         let holds = self.enter(word, shard)?;
         self.begin(word, shard, lane, now, holds)
     }
@@ -180,6 +184,9 @@ impl State {
             .seat
             .place
             .is_some_and(|place| shard.flights.leave(place));
+        if let Outcome::Overload(hint) = outcome {
+            self.turned_down(hint, now);
+        }
         let fact = self.weigh(&permit, now, outcome, found);
         if !found {
             self.write(shard, permit.started, permit.seat.note, fact);

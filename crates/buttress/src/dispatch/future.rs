@@ -80,6 +80,8 @@ struct Call<S, Req, Res, Err> {
     waiting: Vec<(usize, S)>,
     /// One that was ready, but had no place: the last of them.
     full: Option<(usize, S)>,
+    /// How the last of those that have too much to do has said so.
+    overloaded: Option<Refusal>,
     /// Its turn there, once every one is full.
     queued: Option<Ticket>,
     /// Has it had its wait for a place?
@@ -124,6 +126,7 @@ where
             passed: Vec::new(),
             waiting: Vec::new(),
             full: None,
+            overloaded: None,
             queued: None,
             waited: false,
             failed: None,
@@ -379,8 +382,11 @@ where
         match members.all[place].vitals.admit_at(self.now) {
             Ok(attempt) => self.send(place, service, attempt, protocol, plan),
             Err(refusal) => {
-                if matches!(refusal, Refusal::Overloaded { .. }) {
-                    self.full = Some((place, service));
+                if let Refusal::Overloaded { by, .. } = refusal {
+                    self.overloaded = Some(refusal);
+                    if by == Limiter::Concurrency {
+                        self.full = Some((place, service));
+                    }
                 }
                 self.passed.push(place);
                 None
@@ -557,17 +563,15 @@ where
     where
         P: Protocol<Res, Err>,
     {
-        match self.failed.take() {
-            Some(Failed::Answer(Ok(response), outcome)) => {
+        match (self.failed.take(), self.overloaded) {
+            (Some(Failed::Answer(Ok(response), outcome)), _) => {
                 Ok(protocol.respond(response, outcome, None))
             }
-            Some(Failed::Answer(Err(error), _)) => Err(protocol.fail(error)),
-            Some(Failed::TimedOut(after)) => protocol.refuse(Refusal::Timeout { after }),
-            None if self.full.is_some() => protocol.refuse(Refusal::Overloaded {
-                by: Limiter::Concurrency,
-                retry_after: None,
-            }),
-            None => {
+            (Some(Failed::Answer(Err(error), _)), _) => Err(protocol.fail(error)),
+            (Some(Failed::TimedOut(after)), _) => protocol.refuse(Refusal::Timeout { after }),
+            // Some would take calls, if they had not so many.
+            (None, Some(refusal)) => protocol.refuse(refusal),
+            (None, None) => {
                 let retry_after = members.retry_after(self.now);
                 protocol.refuse(match plan.source.panic() {
                     Some(Panic { usable, known }) => Refusal::Panic {
