@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use buttress::{
     AdaptivePolicy, BreakerPolicy, Buttress, EwmaPolicy, HealthPolicy, LimitPolicy, PhiPolicy,
-    Policy, RatePolicy, Ratio, Redundancy, Rhythm, SlowPolicy, Window,
+    Policy, RatePolicy, Ratio, Redundancy, Rhythm, ShedPolicy, SlowPolicy, Window,
 };
 
 #[test]
@@ -114,6 +114,12 @@ fn a_limit_from_a_file_is_the_limit_from_code() {
                 .queue(64),
         ),
         (
+            r#"{ concurrency = 100, wait = "1s", shed = {} }"#,
+            LimitPolicy::concurrency(100)
+                .wait(Duration::from_secs(1))
+                .shed(ShedPolicy::new()),
+        ),
+        (
             r#"{ adaptive = {}, wait = "50ms" }"#,
             LimitPolicy::adaptive(AdaptivePolicy::new()).wait(Duration::from_millis(50)),
         ),
@@ -154,6 +160,14 @@ fn a_file_that_cannot_be_names_the_field_and_what_would_do() {
         (
             "limit = { concurrency = 0 }",
             ["limit.concurrency = 0", "1 to 1000000"],
+        ),
+        (
+            "limit = { concurrency = 9, shed = {} }",
+            ["limit.shed.target = 20ms", "limit.wait beside it"],
+        ),
+        (
+            "limit = { concurrency = 9, wait = \"20ms\", shed = {} }",
+            ["limit.shed.target = 20ms", "less than limit.wait"],
         ),
         (
             "limit = { wait = \"1s\" }",

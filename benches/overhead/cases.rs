@@ -9,7 +9,7 @@ use std::{
 
 use buttress::{
     BreakerLayer, BreakerPolicy, Buttress, CLOCK, Cause, Fault, Foreign, Guard, GuardLayer,
-    HealthLayer, Idempotent, Outcome, Policy, Redundancy, State, StatsLayer, fixed,
+    HealthLayer, Idempotent, LimitPolicy, Outcome, Policy, Redundancy, State, StatsLayer, fixed,
 };
 use tower::{Layer as _, Service};
 
@@ -69,9 +69,12 @@ impl<E: Sort> Sort for Fault<E> {
     }
 }
 
-/// The one policy: the default, and the fact that whoever calls waits for a second at most.
+/// The one policy: the default, and the facts that whoever calls waits for a second at most, and that a thousand may call
+/// at once.
 pub(crate) fn policy() -> Policy {
-    Policy::new().deadline(Duration::from_secs(1))
+    Policy::new()
+        .deadline(Duration::from_secs(1))
+        .limit(LimitPolicy::concurrency(1_000))
 }
 
 /// The same with replicas, for dispatch.

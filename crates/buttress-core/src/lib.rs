@@ -49,6 +49,7 @@ mod outcome;
 mod peers;
 mod permit;
 mod policy_error;
+mod priority;
 mod probe;
 mod protocol;
 mod random;
@@ -73,12 +74,13 @@ pub use explain::{Delay, Explanation, Threshold, Traffic};
 pub use health::{
     EwmaPolicy, Health, HealthPolicy, PhiPolicy, RatePolicy, Rhythm, SlowPolicy, Window,
 };
-pub use limit::{AdaptivePolicy, Admission, LimitPolicy, ThrottlePolicy, Ticket};
+pub use limit::{AdaptivePolicy, Admission, Ask, LimitPolicy, ShedPolicy, ThrottlePolicy, Ticket};
 pub use locate::{FaultKind, Place, Suspect, Verdict};
 pub use outcome::{Cause, Origin, Outcome, Sign};
 pub use peers::{EjectionPolicy, PeersPolicy, Tally};
 pub use permit::Permit;
 pub use policy_error::PolicyError;
+pub use priority::Priority;
 pub use probe::{Edge, ProbePolicy, Rota};
 pub use protocol::{Protocol, Resend};
 pub use redundancy::{Ended, MAX_ATTEMPTS, Progress, Redundancy, Step};

@@ -58,6 +58,8 @@ pub enum Limiter {
     Queue,
     /// The throttle: the service turns calls down, and is sent fewer.
     Throttle,
+    /// Shedding: too many wait for too long, and others matter more.
+    Shed,
 }
 
 impl Refusal {
@@ -112,6 +114,7 @@ impl fmt::Display for Limiter {
         f.write_str(match self {
             Self::Concurrency => "overloaded: as many calls are under way as may be",
             Self::Queue => "overloaded: no place came free in time",
+            Self::Shed => "overloaded: too many wait, and others go first",
             Self::Throttle => "overloaded: it turns calls down, and is sent fewer",
         })
     }

@@ -10,7 +10,7 @@
 //! | replicas, and failover between them | [`Buttress::dispatch`] |
 //! | policies from a file | [`Buttress`], feature `serde`; [every key](docs::config) |
 //!
-//! Pages: [how an endpoint is judged](docs::detection), [the order of the parts](docs::order), [policies from files](docs::config).
+//! Pages: [how an endpoint is judged](docs::detection), [the order of the parts](docs::order), [too much to do](docs::overload), [policies from files](docs::config).
 //!
 //! # Examples
 //!
@@ -50,14 +50,14 @@ mod timer;
 pub use builder::ServiceBuilderExt;
 pub use buttress::Buttress;
 pub use buttress_core::{
-    AdaptivePolicy, Admission, Attempt, BreakerPolicy, Budget, Cause, Causes, Clock, Counts,
+    AdaptivePolicy, Admission, Ask, Attempt, BreakerPolicy, Budget, Cause, Causes, Clock, Counts,
     Decisions, Delay, Describe, Destination, EjectionPolicy, Endpoint, Enforce, Episode, Event,
     EventKind, Events, EwmaPolicy, Explanation, FaultKind, Force, Health, HealthPolicy, Hold,
     InvalidEndpoint, Labels, LimitPolicy, Limiter, Nanos, Origin, Outcome, Panic, PeersPolicy,
-    Permit, PhiPolicy, Place, PolicyError, ProbePolicy, Protocol, RampPolicy, RatePolicy, Ratio,
-    Recent, Redundancy, Refusal, Registry, Reliability, Resend, Rhythm, Sign, SlowPolicy, Snapshot,
-    State, Suspect, Tally, Threshold, ThrottlePolicy, Ticket, Traffic, Trend, Verdict, Vitals,
-    Window,
+    Permit, PhiPolicy, Place, PolicyError, Priority, ProbePolicy, Protocol, RampPolicy, RatePolicy,
+    Ratio, Recent, Redundancy, Refusal, Registry, Reliability, Resend, Rhythm, ShedPolicy, Sign,
+    SlowPolicy, Snapshot, State, Suspect, Tally, Threshold, ThrottlePolicy, Ticket, Traffic, Trend,
+    Verdict, Vitals, Window,
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{BodyError, BoxedHttp, GuardedBody, Http, HttpProbe, Replayable};

@@ -4,7 +4,7 @@
 use std::{cell::RefCell, collections::HashMap, fmt::Debug, future::poll_fn, time::Duration};
 
 use buttress::{
-    Admission, Buttress, CLOCK, Cause, Endpoint, GuardLayer, Idempotent, LimitPolicy, Nanos,
+    Admission, Ask, Buttress, CLOCK, Cause, Endpoint, GuardLayer, Idempotent, LimitPolicy, Nanos,
     Outcome, Plain, Policy, Redundancy, RetryLayer, Snapshot, State, StatsLayer, Vitals, fixed,
 };
 use buttress_test::{Answer, Readiness, Script, Scripted, cancel_everywhere};
@@ -235,7 +235,7 @@ async fn gives_its_place_and_its_turn_back<S>(
                 let counts = vitals.snapshot(busy).counts;
                 if counts.in_flight() == 1 {
                     // Its place is that of the other, who has it still; after him it is free, and nobody is in the queue.
-                    let next = vitals.admit_or_wait();
+                    let next = vitals.admit_or_wait(Ask::default);
                     assert!(matches!(next, Ok(Admission::Later(_))), "{at}");
                     return;
                 }

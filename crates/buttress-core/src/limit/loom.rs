@@ -8,6 +8,7 @@ use ::loom::{
 };
 
 use super::*;
+use crate::Priority;
 use crate::sync::Arc;
 
 const LANES: usize = 3;
@@ -58,11 +59,12 @@ impl Hall {
     }
 
     fn line_up(&self) -> Lined {
-        self.places.line_up(8, &self.tills.iter())
+        self.places
+            .line_up(8, Level::new(Priority::Normal, 0), &self.tills.iter())
     }
 
     fn poll(&self, number: u64) -> bool {
-        let served = self.places.poll(number, Waker::noop());
+        let served = self.places.poll(number, Waker::noop()) == Turn::Comes;
         if served {
             self.is_in();
         }
@@ -78,7 +80,7 @@ impl Hall {
 
 fn waits(hall: &Hall) -> u64 {
     match hall.line_up() {
-        Lined::Up(number) => number,
+        Lined::Up { number, .. } => number,
         other => panic!("{other:?}"),
     }
 }
@@ -128,7 +130,7 @@ fn whoever_waits_while_the_last_one_leaves_is_served() {
             let leaving = Arc::clone(&hall);
             let leaving = spawn(move || leaving.leave(0));
             let served = match hall.line_up() {
-                Lined::Up(number) => Some(number),
+                Lined::Up { number, .. } => Some(number),
                 other => {
                     assert_eq!(other, Lined::Place);
                     hall.is_in();
@@ -205,7 +207,7 @@ fn whoever_waits_while_the_limit_rises_is_served() {
         let lined = hall.line_up();
         growing.join().unwrap();
         match lined {
-            Lined::Up(number) => assert!(hall.poll(number), "forgotten"),
+            Lined::Up { number, .. } => assert!(hall.poll(number), "forgotten"),
             other => assert_eq!(other, Lined::Place),
         }
     });

@@ -1,19 +1,25 @@
 //! How many calls may be under way at once.
 
+mod ask;
 mod gradient;
 mod places;
 mod policy;
 mod queue;
 mod samples;
+mod shed;
 mod throttle;
 mod ticket;
 
 use std::time::Duration;
 
+pub use ask::Ask;
 use gradient::{Gradient, Seen};
 pub(crate) use places::{Lined, Places, Till};
 pub use policy::{AdaptivePolicy, LimitPolicy};
+pub(crate) use queue::Turn;
 pub(crate) use samples::Samples;
+pub use shed::ShedPolicy;
+pub(crate) use shed::{Level, Shed};
 pub use throttle::ThrottlePolicy;
 pub(crate) use throttle::{Throttle, Totals};
 pub use ticket::{Admission, Ticket};
@@ -29,9 +35,46 @@ pub(crate) struct Limit {
     pub(crate) places: Places,
     /// How many may wait for one.
     pub(crate) waiting: usize,
+    /// Whom to turn away, where that is asked.
+    pub(crate) shed: Option<Shedding>,
     current: AtomicU64,
     lanes: usize,
     adaptive: Option<Adaptive>,
+}
+
+/// What turns calls away.
+#[derive(Debug)]
+pub(crate) struct Shedding {
+    /// The threshold, so that calls need no lock while there is none.
+    threshold: AtomicU64,
+    state: Mutex<Shed>,
+    pub(crate) policy: ShedPolicy,
+}
+
+impl Shedding {
+    fn new(policy: ShedPolicy, now: Nanos) -> Self {
+        Self {
+            threshold: AtomicU64::new(0),
+            state: Mutex::new(Shed::new(policy, now)),
+            policy,
+        }
+    }
+
+    /// Are calls turned away now?
+    pub(crate) fn acts(&self) -> bool {
+        // Relaxed: one call too many or too few at the turn.
+        self.threshold.load(Ordering::Relaxed) > 0
+    }
+
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Shed) -> T) -> T {
+        let mut state = lock(&self.state);
+        let result = act(&mut state);
+        let threshold = state.threshold() as u64;
+        if self.threshold.load(Ordering::Relaxed) != threshold {
+            self.threshold.store(threshold, Ordering::Relaxed);
+        }
+        result
+    }
 }
 
 /// What finds out how many places there should be.
@@ -65,6 +108,7 @@ impl Limit {
         Self {
             places: Places::new(first, lanes),
             waiting: policy.waiting(),
+            shed: policy.shed.map(|policy| Shedding::new(policy, now)),
             current: AtomicU64::new(u64::from(first)),
             lanes,
             adaptive: gradient.map(|gradient| Adaptive {

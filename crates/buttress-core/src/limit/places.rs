@@ -14,7 +14,10 @@
 
 use std::task::Waker;
 
-use super::queue::{Paid, Queue};
+use super::{
+    Level,
+    queue::{Paid, Queue, Turn},
+};
 use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 
 /// Places that one lane has at hand.
@@ -54,8 +57,8 @@ impl Till {
 pub(crate) enum Lined {
     /// There was a place after all.
     Place,
-    /// It waits, under this number.
-    Up(u64),
+    /// It waits, under this number; is it the only one?
+    Up { number: u64, alone: bool },
     /// As many wait as may.
     Full,
 }
@@ -174,10 +177,11 @@ impl Places {
         }
     }
 
-    /// Waits for a place, behind whoever waits already, of whom there may be `most`.
+    /// Waits for a place, behind whoever waits already and matters as much, of whom there may be `most` in all.
     pub(crate) fn line_up<'a>(
         &self,
         most: usize,
+        level: Level,
         tills: &(impl Iterator<Item = &'a Till> + Clone),
     ) -> Lined {
         let mut queue = lock(&self.queue);
@@ -186,22 +190,49 @@ impl Places {
             if self.update(Word::drawn).is_ok() {
                 return Lined::Place;
             }
-            if queue.waiting() >= most {
+            let others = queue.waiting();
+            if others >= most && !queue.displaces(level) {
                 return Lined::Full;
             }
             // In one step: from here on whoever gives a place back sees that somebody waits, and none came back meanwhile.
-            if self.owe() {
-                return Lined::Up(queue.push());
+            if !self.owe() {
+                continue;
             }
+            let displaced = (others >= most).then(|| queue.displace(level)).flatten();
+            let number = queue.push(level);
+            drop(queue);
+            // Not under the lock; see `give_back`.
+            if let Some(waker) = displaced {
+                waker.wake();
+            }
+            return Lined::Up {
+                number,
+                alone: others == 0,
+            };
         }
     }
 
-    /// Has `number` been given a place? Then it has it now; otherwise `waker` is told.
-    pub(crate) fn poll(&self, number: u64, waker: &Waker) -> bool {
+    /// How does it stand with `number`? If it has to wait, `waker` is told.
+    pub(crate) fn poll(&self, number: u64, waker: &Waker) -> Turn {
         let waker = waker.clone();
-        let (given, old) = lock(&self.queue).poll(number, waker);
+        let (turn, old) = lock(&self.queue).poll(number, waker);
         drop(old);
-        given
+        turn
+    }
+
+    /// Turns away whoever waits below the threshold.
+    pub(crate) fn shed(&self, threshold: usize) {
+        let mut queue = lock(&self.queue);
+        let woken = queue.shed(threshold);
+        self.settle(&queue, 0);
+        drop(queue);
+        // Not under the lock; see `give_back`.
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Does anybody wait?
+    pub(crate) fn waits(&self) -> bool {
+        self.word().owed()
     }
 
     /// `number` waits no longer. A place that it was given and did not take goes to the next.

@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use super::ShedPolicy;
 use crate::{PolicyError, Ratio, print_duration, value::check_span};
 
 /// The most places there can be, and the most that may wait for one.
@@ -39,6 +40,9 @@ pub struct LimitPolicy {
     /// How many may wait at once; as many as may be under way by default.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub queue: Option<u32>,
+    /// Whether calls are turned away by priority and caller when too many wait for too long; not by default.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub shed: Option<ShedPolicy>,
 }
 
 impl LimitPolicy {
@@ -74,6 +78,7 @@ impl LimitPolicy {
         adaptive: None,
         wait: None,
         queue: None,
+        shed: None,
     };
 
     /// Sets how many at most, where the limit is found out.
@@ -97,6 +102,13 @@ impl LimitPolicy {
         self
     }
 
+    /// Turns calls away by priority, and then by caller, when too many wait for too long.
+    #[must_use]
+    pub const fn shed(mut self, shed: ShedPolicy) -> Self {
+        self.shed = Some(shed);
+        self
+    }
+
     /// Can it be?
     ///
     /// # Errors
@@ -117,15 +129,26 @@ impl LimitPolicy {
         if let Some(wait) = self.wait {
             check_span("limit.wait", wait)?;
         }
-        let Some(queue) = self.queue else {
+        let needs = "limit.wait beside it: without, nobody waits";
+        if let Some(queue) = self.queue {
+            check_number("limit.queue", queue)?;
+            if self.wait.is_none() {
+                return Err(PolicyError::new("limit.queue", queue, needs));
+            }
+        }
+        let Some(shed) = &self.shed else {
             return Ok(());
         };
-        check_number("limit.queue", queue)?;
-        if self.wait.is_none() {
-            let needs = "limit.wait beside it: without, nobody waits";
-            return Err(PolicyError::new("limit.queue", queue, needs));
+        shed.check()?;
+        let target = print_duration(shed.target);
+        match self.wait {
+            None => Err(PolicyError::new("limit.shed.target", target, needs)),
+            Some(wait) if wait <= shed.target => {
+                let needs = format!("less than limit.wait, {}", print_duration(wait));
+                Err(PolicyError::new("limit.shed.target", target, needs))
+            }
+            Some(_) => Ok(()),
         }
-        Ok(())
     }
 
     /// How many at once, at most.
@@ -157,8 +180,16 @@ impl fmt::Display for LimitPolicy {
                 ", {} more wait up to {}",
                 self.waiting(),
                 print_duration(wait)
+            )?,
+            None => f.write_str(", others are refused")?,
+        }
+        match &self.shed {
+            Some(shed) => write!(
+                f,
+                ", the least important turned away once all wait over {}",
+                print_duration(shed.target)
             ),
-            None => f.write_str(", others are refused"),
+            None => Ok(()),
         }
     }
 }

@@ -12,6 +12,7 @@ use std::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::Priority;
 
 const LANES: usize = 3;
 
@@ -43,11 +44,12 @@ impl Hall {
     }
 
     fn line_up(&self, most: usize) -> Lined {
-        self.places.line_up(most, &self.tills.iter())
+        self.places
+            .line_up(most, Level::new(Priority::Normal, 0), &self.tills.iter())
     }
 
     fn poll(&self, number: u64) -> bool {
-        self.places.poll(number, Waker::noop())
+        self.places.poll(number, Waker::noop()) == Turn::Comes
     }
 }
 
@@ -76,13 +78,16 @@ fn refuses_the_call_for_which_there_is_no_place_on_any_lane() {
 fn a_place_that_comes_back_goes_to_the_first_who_waits_and_tells_him_alone() {
     let hall = Hall::new(1, 1);
     assert!(hall.enter(0));
-    let (Lined::Up(first), Lined::Up(second)) = (hall.line_up(2), hall.line_up(2)) else {
+    let (Lined::Up { number: first, .. }, Lined::Up { number: second, .. }) =
+        (hall.line_up(2), hall.line_up(2))
+    else {
         panic!("there is no place");
     };
     assert_eq!(hall.line_up(2), Lined::Full);
     let bells = [first, second].map(|number| {
         let bell = Arc::new(Bell(AtomicUsize::new(0)));
-        assert!(!hall.places.poll(number, &Arc::clone(&bell).into()));
+        let turn = hall.places.poll(number, &Arc::clone(&bell).into());
+        assert_eq!(turn, Turn::Waits);
         bell
     });
     let rung = || bells.each_ref().map(|bell| bell.0.load(Ordering::SeqCst));
@@ -100,7 +105,9 @@ fn a_place_that_comes_back_goes_to_the_first_who_waits_and_tells_him_alone() {
 fn a_place_given_to_one_who_leaves_goes_to_the_next() {
     let hall = Hall::new(1, 1);
     assert!(hall.enter(0));
-    let (Lined::Up(first), Lined::Up(second)) = (hall.line_up(2), hall.line_up(2)) else {
+    let (Lined::Up { number: first, .. }, Lined::Up { number: second, .. }) =
+        (hall.line_up(2), hall.line_up(2))
+    else {
         panic!("there is no place");
     };
     hall.leave(0);
@@ -114,7 +121,7 @@ fn a_place_given_to_one_who_leaves_goes_to_the_next() {
 fn whoever_gives_up_waiting_holds_nobody_up() {
     let hall = Hall::new(1, 1);
     assert!(hall.enter(0));
-    let Lined::Up(number) = hall.line_up(1) else {
+    let Lined::Up { number, .. } = hall.line_up(1) else {
         panic!("there is no place");
     };
     hall.places.step_out(number);
@@ -205,7 +212,7 @@ proptest! {
                         held += 1;
                     }
                     Lined::Full => prop_assert!(!room && twin.waiting.len() >= most),
-                    Lined::Up(number) => {
+                    Lined::Up { number, .. } => {
                         prop_assert!(!room && twin.waiting.len() < most);
                         twin.waiting.push_back(number);
                     }

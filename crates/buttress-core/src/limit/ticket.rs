@@ -5,6 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use super::{Ask, Turn};
 use crate::{Attempt, Nanos, Refusal, sync::Arc, vitals::Lane};
 
 /// What became of a call that asked.
@@ -26,16 +27,18 @@ pub struct Ticket {
     lane: Arc<Lane>,
     number: u64,
     since: Nanos,
+    deadline: Option<Nanos>,
     /// Does it wait still? Otherwise there is nothing to give up.
     waits: bool,
 }
 
 impl Ticket {
-    pub(crate) const fn new(lane: Arc<Lane>, number: u64, since: Nanos) -> Self {
+    pub(crate) fn new(lane: Arc<Lane>, number: u64, now: Nanos, ask: &Ask<'_>) -> Self {
         Self {
             lane,
             number,
-            since,
+            since: ask.arrived.map_or(now, |arrived| arrived.min(now)),
+            deadline: ask.deadline,
             waits: true,
         }
     }
@@ -46,16 +49,25 @@ impl Ticket {
         self.since
     }
 
-    /// Ready when it is its turn: the call may begin now, unless the breaker has opened meanwhile.
+    /// Ready when it is its turn: the call may begin now, unless the breaker has opened meanwhile, its deadline has passed, or
+    /// it had to make room for a call that matters more.
     ///
     /// Not to be asked again afterwards: then it stays pending.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Attempt, Refusal>> {
-        if !self.waits || !self.lane.served(self.number, cx.waker()) {
+        if !self.waits {
             return Poll::Pending;
         }
-        self.waits = false;
-        let now = self.lane.clock().now();
-        let permit = self.lane.begin(now);
+        match self.lane.turn(self.number, cx.waker()) {
+            Turn::Waits => return Poll::Pending,
+            Turn::Comes => self.waits = false,
+            Turn::Lost => {
+                self.waits = false;
+                return Poll::Ready(Err(self.lane.displaced()));
+            }
+        }
+        let permit = self
+            .lane
+            .begin_after(self.number, self.since, self.deadline);
         Poll::Ready(permit.map(|permit| Attempt::new(Arc::clone(&self.lane), permit)))
     }
 

@@ -32,6 +32,8 @@ pub struct Counts {
     pub limited: u64,
     /// Not permitted: throttled, for it turned calls down.
     pub throttled: u64,
+    /// Not permitted: turned away for those that matter more, while too many waited.
+    pub shed: u64,
 }
 
 impl Counts {
@@ -107,7 +109,8 @@ const LATE: usize = 7;
 const FAILURE: usize = 8;
 const LIMITED: usize = FAILURE + Cause::ALL.len();
 const THROTTLED: usize = LIMITED + 1;
-const SLOTS: usize = THROTTLED + 1;
+const SHED: usize = THROTTLED + 1;
+const SLOTS: usize = SHED + 1;
 
 /// The counters of one lane.
 #[derive(Debug)]
@@ -129,6 +132,10 @@ impl Counters {
 
     pub(crate) fn limited(&self) {
         self.bump(LIMITED, Ordering::Relaxed);
+    }
+
+    pub(crate) fn shed(&self) {
+        self.bump(SHED, Ordering::Relaxed);
     }
 
     pub(crate) fn throttled(&self) {
@@ -209,6 +216,7 @@ impl Counts {
             rejected: sum(REJECTED),
             limited: sum(LIMITED),
             throttled: sum(THROTTLED),
+            shed: sum(SHED),
             started: sum(STARTED),
         }
     }

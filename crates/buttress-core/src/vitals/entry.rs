@@ -1,6 +1,6 @@
 //! The way in, where there is a limit.
 
-use std::task::Waker;
+use std::{task::Waker, time::Duration};
 
 use super::{
     lane::{Lane, Shard},
@@ -8,8 +8,8 @@ use super::{
     word::Word,
 };
 use crate::{
-    Admission, Attempt, Nanos, Outcome, Permit, Refusal, Ticket,
-    limit::{Limit, Lined, Till},
+    Admission, Ask, Attempt, Nanos, Outcome, Permit, Refusal, Ticket,
+    limit::{Level, Limit, Lined, Shedding, Till, Turn},
     refusal::Limiter,
     stats::Counters,
     sync::Arc,
@@ -48,6 +48,25 @@ impl State {
         }
     }
 
+    /// Turns a call away, if too many wait and it matters least.
+    #[cold]
+    fn shed(&self, limit: &Limit, shard: &Shard, level: Level, now: Nanos) -> Result<(), Refusal> {
+        let Some(shedding) = &limit.shed else {
+            return Ok(());
+        };
+        let (let_in, risen) = shedding.with(|shed| {
+            let risen = shed.is_due(now) && shed.look(limit.places.waits(), self.calls(), now);
+            (shed.lets_in(level), risen.then(|| shed.threshold()))
+        });
+        if let Some(threshold) = risen {
+            limit.places.shed(threshold);
+        }
+        if let_in {
+            return Ok(());
+        }
+        Err(turned_away(shard, Some(shedding.policy.interval)))
+    }
+
     /// How many calls may be under way at once, where there is a limit.
     pub(super) fn current_limit(&self) -> Option<u32> {
         self.limit.as_deref().map(Limit::current)
@@ -68,32 +87,48 @@ impl State {
 }
 
 /// Admits a call, or gives it a place in the queue.
-pub(super) fn admit_or_wait(lane: &Arc<Lane>, now: Nanos) -> Result<Admission, Refusal> {
+pub(super) fn admit_or_wait<'a>(
+    lane: &Arc<Lane>,
+    now: Nanos,
+    ask: impl FnOnce() -> Ask<'a>,
+) -> Result<Admission, Refusal> {
     let (state, shard) = (&lane.state, &lane.shard);
     let word = state.word();
     state.refuse(word, shard, now)?;
     state.throttle(word, shard, now)?;
-    let holds = match state.limit(word) {
-        None => false,
-        Some(limit) if limit.places.enter(&shard.till, &state.tills()) => true,
-        Some(limit) => match limit.places.line_up(limit.waiting, &state.tills()) {
-            Lined::Place => true,
-            Lined::Up(number) => {
-                let ticket = Ticket::new(Arc::clone(lane), number, now);
-                return Ok(Admission::Later(ticket));
-            }
-            Lined::Full => return Err(limited(shard, Limiter::Concurrency)),
-        },
+    let Some(limit) = state.limit(word) else {
+        let permit = state.begin(word, shard, lane.number, now, false)?;
+        return Ok(Admission::Now(Attempt::new(Arc::clone(lane), permit)));
     };
-    let permit = state.begin(word, shard, lane.number, now, holds)?;
+    // Nothing is asked of a call that finds a place, while none are turned away.
+    let acts = limit.shed.as_ref().is_some_and(Shedding::acts);
+    if !acts && limit.places.enter(&shard.till, &state.tills()) {
+        let permit = state.begin(word, shard, lane.number, now, true)?;
+        return Ok(Admission::Now(Attempt::new(Arc::clone(lane), permit)));
+    }
+    let ask = ask();
+    let level = Level::new(ask.priority, state.destination.dealt(ask.caller, now));
+    state.shed(limit, shard, level, now)?;
+    match limit.places.line_up(limit.waiting, level, &state.tills()) {
+        Lined::Place => {}
+        Lined::Up { number, alone } => {
+            if let (true, Some(shed)) = (alone, &limit.shed) {
+                shed.with(|shed| shed.stands(now));
+            }
+            let ticket = Ticket::new(Arc::clone(lane), number, now, &ask);
+            return Ok(Admission::Later(ticket));
+        }
+        Lined::Full => return Err(limited(shard, Limiter::Concurrency)),
+    }
+    let permit = state.begin(word, shard, lane.number, now, true)?;
     Ok(Admission::Now(Attempt::new(Arc::clone(lane), permit)))
 }
 
 impl Lane {
-    /// Has it been given a place? Otherwise `waker` is told.
-    pub(crate) fn served(&self, number: u64, waker: &Waker) -> bool {
+    /// How does it stand with one who waits? If it has to wait longer, `waker` is told.
+    pub(crate) fn turn(&self, number: u64, waker: &Waker) -> Turn {
         let limit = self.state.limit.as_deref();
-        limit.is_some_and(|limit| limit.places.poll(number, waker))
+        limit.map_or(Turn::Waits, |limit| limit.places.poll(number, waker))
     }
 
     pub(crate) fn step_out(&self, number: u64) {
@@ -102,14 +137,36 @@ impl Lane {
         }
     }
 
-    /// Begins a call that has been given a place.
-    pub(crate) fn begin(&self, now: Nanos) -> Result<Permit, Refusal> {
-        let word = self.state.word();
-        if let Err(refusal) = self.state.refuse(word, &self.shard, now) {
-            self.state.leave(&self.shard, true);
+    /// Begins a call that has been given a place, unless its time is over.
+    pub(crate) fn begin_after(
+        &self,
+        number: u64,
+        since: Nanos,
+        deadline: Option<Nanos>,
+    ) -> Result<Permit, Refusal> {
+        let (state, now) = (&self.state, self.clock().now());
+        if let Some(shed) = state.limit.as_deref().and_then(|limit| limit.shed.as_ref()) {
+            shed.with(|shed| shed.waited(number, now.since(since)));
+        }
+        let word = state.word();
+        let late = deadline.is_some_and(|deadline| deadline <= now);
+        let refused = if late {
+            self.shard.counters.limited();
+            Err(Refusal::Deadline {
+                after: Duration::ZERO,
+            })
+        } else {
+            state.refuse(word, &self.shard, now)
+        };
+        if let Err(refusal) = refused {
+            state.leave(&self.shard, true);
             return Err(refusal);
         }
-        self.state.begin(word, &self.shard, self.number, now, true)
+        state.begin(word, &self.shard, self.number, now, true)
+    }
+
+    pub(crate) fn displaced(&self) -> Refusal {
+        turned_away(&self.shard, None)
     }
 
     pub(crate) fn waited_in_vain(&self) -> Refusal {
@@ -122,5 +179,13 @@ fn limited(shard: &Shard, by: Limiter) -> Refusal {
     Refusal::Overloaded {
         by,
         retry_after: None,
+    }
+}
+
+fn turned_away(shard: &Shard, retry_after: Option<Duration>) -> Refusal {
+    shard.counters.shed();
+    Refusal::Overloaded {
+        by: Limiter::Shed,
+        retry_after,
     }
 }

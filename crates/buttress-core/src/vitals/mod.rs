@@ -23,7 +23,7 @@ pub(crate) use lane::{Lane, Lanes};
 pub(crate) use state::State as VitalState;
 
 use crate::{
-    Admission, Attempt, Clock, Destination, Edge, Labels, Nanos, Outcome, Permit, Refusal,
+    Admission, Ask, Attempt, Clock, Destination, Edge, Labels, Nanos, Outcome, Permit, Refusal,
     Snapshot, State,
     sync::{Arc, Weak},
 };
@@ -66,15 +66,15 @@ impl Vitals {
             .map(|permit| Attempt::new(Arc::clone(lane), permit))
     }
 
-    /// Asks for one attempt now, or for a place in the queue of those who wait for one, where the limit has a queue.
+    /// Asks for one attempt now, or for a place in the queue of those who wait for one, where the limit has a queue. Where
+    /// there is no place, `ask` says what there is to know of the call.
     ///
     /// # Errors
     ///
     /// Refused while the breaker is open, and when there is no place left in the queue either.
-    pub fn admit_or_wait(&self) -> Result<Admission, Refusal> {
-        let lane = self.0.mine();
+    pub fn admit_or_wait<'a>(&self, ask: impl FnOnce() -> Ask<'a>) -> Result<Admission, Refusal> {
         let now = self.clock().now();
-        entry::admit_or_wait(lane, now)
+        entry::admit_or_wait(self.0.mine(), now, ask)
     }
 
     /// Might it take one call more under its limit? A hint, in one load; [`permit`](Self::permit) decides.

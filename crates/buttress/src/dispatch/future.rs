@@ -10,7 +10,7 @@ use std::{
 };
 
 use buttress_core::{
-    Admission, Attempt, Cause, Describe, Ended, Limiter, MAX_ATTEMPTS, Nanos, Outcome, Panic,
+    Admission, Ask, Attempt, Cause, Describe, Ended, Limiter, MAX_ATTEMPTS, Nanos, Outcome, Panic,
     Progress, Protocol, Refusal, Resend, Step, Ticket,
 };
 use tower_service::Service;
@@ -433,9 +433,15 @@ where
         if std::mem::replace(&mut self.waited, true) {
             return None;
         }
-        match members.all[*place].vitals.admit_or_wait().ok()? {
-            Admission::Now(attempt) => self.take_turn(attempt, protocol, plan),
-            Admission::Later(ticket) => {
+        let request = self.request.as_ref()?;
+        let ask = || Ask::of(&protocol.labels(request));
+        match members.all[*place].vitals.admit_or_wait(ask) {
+            Err(refusal) => {
+                self.overloaded = Some(refusal);
+                None
+            }
+            Ok(Admission::Now(attempt)) => self.take_turn(attempt, protocol, plan),
+            Ok(Admission::Later(ticket)) => {
                 let until = ticket.since().after(wait);
                 self.queued = Some(ticket);
                 Some(Stage::Queued { until })

@@ -4,5 +4,7 @@
 pub mod config {}
 #[doc = include_str!("detection.md")]
 pub mod detection {}
+#[doc = include_str!("overload.md")]
+pub mod overload {}
 #[doc = include_str!("order.md")]
 pub mod order {}

@@ -7,7 +7,7 @@ mod waiting;
 
 use std::task::{Context, Poll};
 
-use buttress_core::{Admission, Describe, Protocol, Vitals};
+use buttress_core::{Admission, Ask, Describe, Protocol, Vitals};
 use tower_service::Service;
 
 pub use future::GuardFuture;
@@ -74,7 +74,8 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        match self.vitals.admit_or_wait() {
+        let ask = || Ask::of(&self.protocol.labels(&request));
+        match self.vitals.admit_or_wait(ask) {
             Ok(Admission::Now(attempt)) => {
                 let attempt = attempt.labelled(self.protocol.labels(&request));
                 let inner = self.inner.call(request);
