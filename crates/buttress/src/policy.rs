@@ -251,7 +251,7 @@ impl Policy {
                 needs,
             ));
         }
-        if let (Some(deadline), Some(wait)) = (self.deadline, self.limits().wait)
+        if let (Some(deadline), Some(wait)) = (self.deadline, self.wait())
             && deadline <= wait
         {
             let needs = format!("less than deadline, {}", print_duration(deadline));
@@ -314,8 +314,12 @@ impl Policy {
         Limits {
             deadline: self.deadline,
             attempt: self.attempt_timeout.or(share),
-            wait: self.limit.and_then(|limit| limit.wait),
         }
+    }
+
+    /// How long to wait for a place.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        self.limit.and_then(|limit| limit.wait)
     }
 }
 
@@ -330,8 +334,6 @@ impl Default for Policy {
 pub(crate) struct Limits {
     pub(crate) deadline: Option<Duration>,
     pub(crate) attempt: Option<Duration>,
-    /// How long to wait for a place.
-    pub(crate) wait: Option<Duration>,
 }
 
 #[cfg(feature = "serde")]

@@ -17,6 +17,7 @@ use crate::{
 
 impl State {
     /// Takes a place, where there is a limit. Does it hold one now?
+    #[inline]
     pub(super) fn enter(&self, word: Word, shard: &Shard) -> Result<bool, Refusal> {
         match self.limit(word) {
             None => Ok(false),
@@ -86,41 +87,49 @@ impl State {
     }
 }
 
-/// Admits a call, or gives it a place in the queue.
-pub(super) fn admit_or_wait<'a>(
-    lane: &Arc<Lane>,
-    now: Nanos,
-    ask: impl FnOnce() -> Ask<'a>,
-) -> Result<Admission, Refusal> {
+/// Admits a call that need not wait; none if it has to.
+#[inline]
+pub(super) fn admit_unless_full(lane: &Arc<Lane>, now: Nanos) -> Result<Option<Attempt>, Refusal> {
     let (state, shard) = (&lane.state, &lane.shard);
     let word = state.word();
     state.refuse(word, shard, now)?;
     state.throttle(word, shard, now)?;
-    let Some(limit) = state.limit(word) else {
-        let permit = state.begin(word, shard, lane.number, now, false)?;
-        return Ok(Admission::Now(Attempt::new(Arc::clone(lane), permit)));
-    };
-    // Nothing is asked of a call that finds a place, while none are turned away.
-    let acts = limit.shed.as_ref().is_some_and(Shedding::acts);
-    if !acts && limit.places.enter(&shard.till, &state.tills()) {
-        let permit = state.begin(word, shard, lane.number, now, true)?;
-        return Ok(Admission::Now(Attempt::new(Arc::clone(lane), permit)));
-    }
-    let ask = ask();
-    let level = Level::new(ask.priority, state.destination.dealt(ask.caller, now));
-    state.shed(limit, shard, level, now)?;
-    match limit.places.line_up(limit.waiting, level, &state.tills()) {
-        Lined::Place => {}
-        Lined::Up { number, alone } => {
-            if let (true, Some(shed)) = (alone, &limit.shed) {
-                shed.with(|shed| shed.stands(now));
+    let holds = match state.limit(word) {
+        None => false,
+        // Nothing is asked of a call that finds a place, while none are turned away.
+        Some(limit) => {
+            let acts = limit.shed.as_ref().is_some_and(Shedding::acts);
+            if acts || !limit.places.enter(&shard.till, &state.tills()) {
+                return Ok(None);
             }
-            let ticket = Ticket::new(Arc::clone(lane), number, now, &ask);
-            return Ok(Admission::Later(ticket));
+            true
         }
-        Lined::Full => return Err(limited(shard, Limiter::Concurrency)),
+    };
+    let permit = state.begin(word, shard, lane.number, now, holds)?;
+    Ok(Some(Attempt::new(Arc::clone(lane), permit)))
+}
+
+/// Gives a call that has to wait a place in the queue, or turns it away.
+pub(super) fn wait(lane: &Arc<Lane>, now: Nanos, ask: &Ask<'_>) -> Result<Admission, Refusal> {
+    let (state, shard) = (&lane.state, &lane.shard);
+    let word = state.word();
+    let mut holds = false;
+    if let Some(limit) = state.limit(word) {
+        let level = Level::new(ask.priority, state.destination.dealt(ask.caller, now));
+        state.shed(limit, shard, level, now)?;
+        match limit.places.line_up(limit.waiting, level, &state.tills()) {
+            Lined::Place => holds = true,
+            Lined::Up { number, alone } => {
+                if let (true, Some(shed)) = (alone, &limit.shed) {
+                    shed.with(|shed| shed.stands(now));
+                }
+                let ticket = Ticket::new(Arc::clone(lane), number, now, ask);
+                return Ok(Admission::Later(ticket));
+            }
+            Lined::Full => return Err(limited(shard, Limiter::Concurrency)),
+        }
     }
-    let permit = state.begin(word, shard, lane.number, now, true)?;
+    let permit = state.begin(word, shard, lane.number, now, holds)?;
     Ok(Admission::Now(Attempt::new(Arc::clone(lane), permit)))
 }
 

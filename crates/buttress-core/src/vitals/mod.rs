@@ -73,8 +73,20 @@ impl Vitals {
     ///
     /// Refused while the breaker is open, and when there is no place left in the queue either.
     pub fn admit_or_wait<'a>(&self, ask: impl FnOnce() -> Ask<'a>) -> Result<Admission, Refusal> {
-        let now = self.clock().now();
-        entry::admit_or_wait(self.0.mine(), now, ask)
+        match self.admit_unless_full()? {
+            Some(attempt) => Ok(Admission::Now(attempt)),
+            None => self.wait(&ask()),
+        }
+    }
+
+    /// No generic function, for the sake of the calls that need not wait.
+    fn admit_unless_full(&self) -> Result<Option<Attempt>, Refusal> {
+        entry::admit_unless_full(self.0.mine(), self.clock().now())
+    }
+
+    #[cold]
+    fn wait(&self, ask: &Ask<'_>) -> Result<Admission, Refusal> {
+        entry::wait(self.0.mine(), self.clock().now(), ask)
     }
 
     /// Might it take one call more under its limit? A hint, in one load; [`permit`](Self::permit) decides.

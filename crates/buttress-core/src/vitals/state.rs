@@ -96,6 +96,7 @@ impl State {
     }
 
     /// Refuses what needs no lock to be refused.
+    #[inline]
     pub(super) fn refuse(&self, word: Word, shard: &Shard, now: Nanos) -> Result<(), Refusal> {
         if word.flows() {
             return Ok(());
@@ -114,6 +115,7 @@ impl State {
     }
 
     /// Begins a call that was not refused, and may hold one of the places there are.
+    #[inline]
     pub(super) fn begin(
         &self,
         word: Word,
@@ -122,25 +124,38 @@ impl State {
         now: Nanos,
         holds: bool,
     ) -> Result<Permit, Refusal> {
-        let seat = || Seat {
+        if !word.flows() {
+            return self.begin_if_it_may(shard, lane, now, holds);
+        }
+        let seat = Seat {
             holds,
             ..shard.board(lane, now)
         };
-        if word.flows() {
-            let seat = seat();
-            self.watch(now);
-            return Ok(Permit {
-                started: now,
-                generation: word.generation(),
-                probe: false,
-                seat,
-            });
-        }
+        self.watch(now);
+        Ok(Permit {
+            started: now,
+            generation: word.generation(),
+            probe: false,
+            seat,
+        })
+    }
+
+    #[cold]
+    fn begin_if_it_may(
+        &self,
+        shard: &Shard,
+        lane: u8,
+        now: Nanos,
+        holds: bool,
+    ) -> Result<Permit, Refusal> {
         let (permit, change) = self.update(|signs| signs.permit(now));
         self.tell(now, change);
         match permit {
             Ok(permit) => Ok(Permit {
-                seat: seat(),
+                seat: Seat {
+                    holds,
+                    ..shard.board(lane, now)
+                },
                 ..permit
             }),
             Err(retry_after) => {

@@ -429,7 +429,7 @@ where
     where
         P: Resend<Req> + Describe<Req>,
     {
-        let (wait, (place, _)) = (plan.limits.wait?, self.full.as_ref()?);
+        let (wait, (place, _)) = (plan.wait?, self.full.as_ref()?);
         if std::mem::replace(&mut self.waited, true) {
             return None;
         }

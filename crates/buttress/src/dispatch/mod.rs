@@ -9,6 +9,7 @@ mod source;
 use std::{
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use buttress_core::{
@@ -47,6 +48,8 @@ struct Plan {
     redundancy: Redundancy,
     probe: ProbePolicy,
     limits: Limits,
+    /// How long a call waits for a place, where all are full.
+    wait: Option<Duration>,
 }
 
 impl Plan {
@@ -57,6 +60,7 @@ impl Plan {
             redundancy: policy.asks_again(),
             probe: policy.probes(),
             limits: policy.limits(),
+            wait: policy.wait(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Makes [`Guard`]s.
 
+use std::time::Duration;
+
 use buttress_core::{Parts, PolicyError, Redundancy, Registry, Vitals};
 use tower_layer::Layer;
 
@@ -32,6 +34,7 @@ pub struct GuardLayer<P> {
     protocol: P,
     vitals: Vitals,
     limits: Limits,
+    wait: Duration,
 }
 
 impl<P> GuardLayer<P> {
@@ -87,6 +90,7 @@ impl<P> GuardLayer<P> {
             protocol,
             vitals: destination.alone(),
             limits: policy.limits(),
+            wait: policy.wait().unwrap_or_default(),
         }
     }
 }
@@ -100,6 +104,7 @@ impl<S, P: Clone> Layer<S> for GuardLayer<P> {
             protocol: self.protocol.clone(),
             vitals: self.vitals.clone(),
             limits: self.limits,
+            wait: self.wait,
         }
     }
 }

@@ -5,7 +5,10 @@ mod layer;
 mod named;
 mod waiting;
 
-use std::task::{Context, Poll};
+use std::{
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use buttress_core::{Admission, Ask, Describe, Protocol, Vitals};
 use tower_service::Service;
@@ -29,6 +32,8 @@ pub struct Guard<S, P> {
     protocol: P,
     vitals: Vitals,
     limits: Limits,
+    /// How long a call waits for a place.
+    wait: Duration,
 }
 
 impl<S, P> Guard<S, P> {
@@ -84,7 +89,7 @@ where
             Ok(Admission::Later(ticket)) => {
                 let clone = self.inner.clone();
                 let ready = std::mem::replace(&mut self.inner, clone);
-                let waiting = Waiting::new(ready, request, ticket, &self.limits);
+                let waiting = Waiting::new(ready, request, ticket, self.wait, &self.limits);
                 GuardFuture::waiting(waiting, self.protocol.clone(), self.limits)
             }
             Err(refusal) => GuardFuture::refused(refusal, self.protocol.clone(), self.limits),

@@ -4,6 +4,7 @@ use std::{
     fmt,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use buttress_core::{Attempt, Nanos, Refusal, Ticket};
@@ -21,13 +22,19 @@ pub(super) struct Waiting<S, Req> {
 }
 
 impl<S, Req> Waiting<S, Req> {
-    pub(super) fn new(service: S, request: Req, ticket: Ticket, limits: &Limits) -> Self {
+    pub(super) fn new(
+        service: S,
+        request: Req,
+        ticket: Ticket,
+        wait: Duration,
+        limits: &Limits,
+    ) -> Self {
         let since = ticket.since();
         Self {
             service,
             request,
             ticket,
-            until: since.after(limits.wait.unwrap_or_default()),
+            until: since.after(wait),
             deadline: limits.deadline.map(|span| since.after(span)),
         }
     }
