@@ -1,21 +1,28 @@
 //! How many calls may be under way at once.
 
+mod adaptive;
 mod ask;
 mod gradient;
+mod line;
 mod places;
 mod policy;
 mod queue;
+mod resize;
 mod samples;
 mod shed;
 mod throttle;
 mod ticket;
+mod till;
+mod word;
 
 use std::time::Duration;
 
+pub use adaptive::AdaptivePolicy;
 pub use ask::Ask;
 use gradient::{Gradient, Seen};
-pub(crate) use places::{Lined, Places, Till};
-pub use policy::{AdaptivePolicy, LimitPolicy};
+pub(crate) use line::Lined;
+pub(crate) use places::Places;
+pub use policy::LimitPolicy;
 pub(crate) use queue::Turn;
 pub(crate) use samples::Samples;
 pub use shed::ShedPolicy;
@@ -23,6 +30,7 @@ pub(crate) use shed::{Level, Shed};
 pub use throttle::ThrottlePolicy;
 pub(crate) use throttle::{Throttle, Totals};
 pub use ticket::{Admission, Ticket};
+pub(crate) use till::Till;
 
 use crate::{
     Nanos,
