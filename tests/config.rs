@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use buttress::{
-    BreakerPolicy, Buttress, EwmaPolicy, Growth, HealthPolicy, PhiPolicy, Policy, RatePolicy,
-    Ratio, Redundancy, Rhythm, SlowPolicy, TrialPolicy, Window,
+    AdaptivePolicy, BreakerPolicy, Buttress, EwmaPolicy, Growth, HealthPolicy, LimitPolicy,
+    PhiPolicy, Policy, RatePolicy, Ratio, Redundancy, Rhythm, ShedPolicy, SlowPolicy, TrialPolicy,
+    Window,
 };
 
 #[test]
@@ -104,6 +105,46 @@ fn every_health_rule_reads_as_it_is_built() {
 }
 
 #[test]
+fn a_limit_from_a_file_is_the_limit_from_code() {
+    for (text, built) in [
+        ("{ concurrency = 100 }", LimitPolicy::concurrency(100)),
+        (
+            r#"{ concurrency = 100, wait = "50ms", queue = 64 }"#,
+            LimitPolicy::concurrency(100)
+                .wait(Duration::from_millis(50))
+                .queue(64),
+        ),
+        (
+            r#"{ concurrency = 100, wait = "1s", shed = {} }"#,
+            LimitPolicy::concurrency(100)
+                .wait(Duration::from_secs(1))
+                .shed(ShedPolicy::new()),
+        ),
+        (
+            r#"{ adaptive = {}, wait = "50ms" }"#,
+            LimitPolicy::adaptive(AdaptivePolicy::new()).wait(Duration::from_millis(50)),
+        ),
+        (
+            r#"{ concurrency = 200, adaptive = { initial = 30, least = 5, buffer = 0.5, remeasure = "30s" } }"#,
+            LimitPolicy::adaptive(
+                AdaptivePolicy::new()
+                    .initial(30)
+                    .least(5)
+                    .buffer(Ratio::percent(50))
+                    .remeasure(Duration::from_secs(30)),
+            )
+            .at_most(200),
+        ),
+    ] {
+        let built = Policy::new().limit(built);
+        let read: Policy = toml::from_str(&format!("limit = {text}")).unwrap();
+        assert_eq!(read, built, "{text}");
+        let written = toml::to_string(&built).unwrap();
+        assert_eq!(toml::from_str::<Policy>(&written).unwrap(), built);
+    }
+}
+
+#[test]
 fn a_policy_survives_its_text() {
     for (redundancy, extra) in [
         (Redundancy::None, 0.1),
@@ -140,6 +181,30 @@ fn a_file_that_cannot_be_names_the_field_and_what_would_do() {
     for (text, words) in [
         ("deadline = \"0s\"", ["deadline", "1ms to 24h"]),
         ("deadline = 1", ["integer `1`", "250ms"]),
+        (
+            "limit = { concurrency = 0 }",
+            ["limit.concurrency = 0", "1 to 1000000"],
+        ),
+        (
+            "limit = { concurrency = 9, shed = {} }",
+            ["limit.shed.target = 20ms", "limit.wait beside it"],
+        ),
+        (
+            "limit = { concurrency = 9, wait = \"20ms\", shed = {} }",
+            ["limit.shed.target = 20ms", "less than limit.wait"],
+        ),
+        (
+            "limit = { wait = \"1s\" }",
+            ["limit.concurrency = none", "or limit.adaptive"],
+        ),
+        (
+            "limit = { concurrency = 9, adaptive = { least = 10 } }",
+            ["limit.adaptive.least = 10", "limit.concurrency, 9"],
+        ),
+        (
+            "limit = { concurrency = 9, queue = 9 }",
+            ["limit.queue = 9", "limit.wait beside it"],
+        ),
         ("enforce = 25", ["integer `25`", "25%"]),
         ("enforce = { health = 25 }", ["integer `25`", "25%"]),
         ("enforce = { pears = \"on\" }", ["pears", "peers"]),
@@ -335,7 +400,7 @@ fn the_page_on_files_leaves_no_key_out() {
     let unknown = toml::from_str::<Policy>("nothing = 1")
         .unwrap_err()
         .to_string();
-    let parts = ["breaker", "ejection", "probe"].map(|part| {
+    let parts = ["breaker", "ejection", "probe", "throttle"].map(|part| {
         toml::from_str::<Policy>(&format!("{part} = {{ nothing = 1 }}"))
             .unwrap_err()
             .to_string()

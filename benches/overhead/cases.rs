@@ -9,7 +9,8 @@ use std::{
 
 use buttress::{
     BreakerLayer, BreakerPolicy, Buttress, CLOCK, Cause, Fault, Foreign, Guard, GuardLayer,
-    HealthLayer, Idempotent, Key, Outcome, Policy, Redundancy, State, StatsLayer, fixed,
+    HealthLayer, Idempotent, Key, LimitPolicy, Outcome, Policy, Redundancy, State, StatsLayer,
+    fixed,
 };
 use tower::{Layer as _, Service};
 
@@ -69,9 +70,12 @@ impl<E: Sort> Sort for Fault<E> {
     }
 }
 
-/// The one policy: the default, and the fact that whoever calls waits for a second at most.
+/// The one policy: the default, and the facts that whoever calls waits for a second at most, and that a thousand may call
+/// at once.
 pub(crate) fn policy() -> Policy {
-    Policy::new().deadline(Duration::from_secs(1))
+    Policy::new()
+        .deadline(Duration::from_secs(1))
+        .limit(LimitPolicy::concurrency(1_000))
 }
 
 /// The same with replicas, for dispatch.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::Call;
 
+use crate::Priority;
+
 /// What kind of request it is, in words of which there are few: they tell where a fault lies, and label figures.
 ///
 /// Routes and methods must not identify a caller, nor have more than some dozens of values: from the 64th value of a
@@ -18,6 +20,8 @@ pub struct Labels<'a> {
     /// Who calls: a tenant, a key. It is hashed to one byte at once and kept nowhere; see
     /// [`Rules::caller_share`](crate::Rules::caller_share).
     pub caller: Option<&'a str>,
+    /// How much it matters, where that is said.
+    pub priority: Option<Priority>,
 }
 
 impl<'a> Labels<'a> {
@@ -28,6 +32,7 @@ impl<'a> Labels<'a> {
             route: None,
             method: None,
             caller: None,
+            priority: None,
         }
     }
 
@@ -42,6 +47,13 @@ impl<'a> Labels<'a> {
     #[must_use]
     pub const fn caller(mut self, caller: &'a str) -> Self {
         self.caller = Some(caller);
+        self
+    }
+
+    /// Sets how much it matters.
+    #[must_use]
+    pub const fn priority(mut self, priority: Priority) -> Self {
+        self.priority = Some(priority);
         self
     }
 

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use crate::{
-    Enforce, EnforcePolicy, HealthPolicy, Rule, Rules, Window,
+    Enforce, EnforcePolicy, HealthPolicy, LimitPolicy, Rule, Rules, Window,
     health::{Bank, Ladder, Quiet, Rung},
     print_duration,
 };
@@ -66,6 +66,10 @@ pub struct Explanation {
     pub ejected_at_most: Option<u32>,
     /// How many alarms are acted on, by rule.
     pub enforce: EnforcePolicy,
+    /// How many calls may be under way at once to one endpoint, where there is a limit.
+    pub limit: Option<LimitPolicy>,
+    /// The limit is reached when calls take so long, by Little's law.
+    pub limit_reached_at: Option<Duration>,
     /// When a rule by name trips, in words, where no number of failures in a row says it.
     pub trips: Option<String>,
     traffic: Traffic,
@@ -118,6 +122,11 @@ impl Rules {
             ejected_at_most: (traffic.endpoints > 1)
                 .then(|| self.ejection.allowed(traffic.endpoints as usize) as u32),
             enforce: self.enforced(),
+            limit: self.limit,
+            limit_reached_at: self.limit.and_then(|limit| {
+                let seconds = f64::from(limit.most()) / traffic.calls_per_second;
+                Duration::try_from_secs_f64(seconds).ok()
+            }),
             trips: by_name(&self.health),
             traffic,
             tolerable,
@@ -215,6 +224,12 @@ impl fmt::Display for Explanation {
                 "; until it has learned better, a call is late after {late:.0?} and a frozen server is noticed in about {:.2} s",
                 hang.as_secs_f64()
             )?;
+        }
+        if let Some(limit) = &self.limit {
+            write!(f, "; {limit}")?;
+        }
+        if let Some(took) = self.limit_reached_at {
+            write!(f, " (reached when calls take {took:.1?})")?;
         }
         match self.enforce.health {
             Enforce::ON => {}

@@ -45,6 +45,7 @@ mod event;
 mod explain;
 mod health;
 mod key;
+mod limit;
 mod locate;
 mod math;
 mod outcome;
@@ -84,6 +85,7 @@ pub use health::{
     EwmaPolicy, Health, HealthPolicy, PhiPolicy, RatePolicy, Rhythm, SlowPolicy, Window,
 };
 pub use key::{Key, KeyOf};
+pub use limit::{AdaptivePolicy, Admission, Ask, LimitPolicy, ShedPolicy, ThrottlePolicy, Ticket};
 pub use locate::{FaultKind, Place, Suspect, Verdict};
 pub use outcome::{Cause, Origin, Outcome, Sign};
 pub use peers::{EjectionPolicy, PeersPolicy, Tally};
@@ -97,7 +99,7 @@ pub use redact::Redact;
 pub use redundancy::{
     Ended, HedgeAfter, HedgePolicy, MAX_ATTEMPTS, Progress, QuorumPolicy, Redundancy, Step,
 };
-pub use refusal::Refusal;
+pub use refusal::{Limiter, Refusal};
 pub use registry::{Registry, Snapshot};
 pub use stats::{Causes, Counts, Decided, Decisions, Episode, Recovery, Reliability, Trend};
 pub use supervise::{Next, Restart, Supervision, SupervisorPolicy};

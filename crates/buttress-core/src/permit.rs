@@ -22,6 +22,8 @@ pub(crate) struct Seat {
     pub(crate) place: Option<u8>,
     /// What is known of it.
     pub(crate) note: Note,
+    /// Does it hold one of the places that there are under the limit?
+    pub(crate) holds: bool,
 }
 
 impl Permit {

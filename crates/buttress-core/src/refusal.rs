@@ -41,6 +41,13 @@ pub enum Refusal {
         /// So many would have to.
         needed: u32,
     },
+    /// There is too much to do, and nothing was sent.
+    Overloaded {
+        /// Who says so.
+        by: Limiter,
+        /// When it may be less, where that is known.
+        retry_after: Option<Duration>,
+    },
     /// One attempt took longer than its timeout, and there was no other to make.
     Timeout {
         /// The attempt timeout.
@@ -53,13 +60,29 @@ pub enum Refusal {
     },
 }
 
+/// Who finds that there is too much to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limiter {
+    /// The limit: as many calls are under way as may be, and as many wait as may.
+    Concurrency,
+    /// The queue: no place came free while the call waited for one.
+    Queue,
+    /// The throttle: the service turns calls down, and is sent fewer.
+    Throttle,
+    /// Shedding: too many wait for too long, and others matter more.
+    Shed,
+}
+
 impl Refusal {
     /// After how long trying again may help, where that is known.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Open { retry_after } | Self::Disconnected { retry_after } => Some(*retry_after),
-            Self::NoEndpoint { retry_after, .. } | Self::Panic { retry_after, .. } => *retry_after,
+            Self::NoEndpoint { retry_after, .. }
+            | Self::Panic { retry_after, .. }
+            | Self::Overloaded { retry_after, .. } => *retry_after,
             Self::Withdrawn
             | Self::Quorum { .. }
             | Self::Timeout { .. }
@@ -101,6 +124,7 @@ impl fmt::Display for Refusal {
             Self::Panic { usable, known, .. } => {
                 write!(f, "panic: only {usable} of {known} endpoints take calls")
             }
+            Self::Overloaded { by, .. } => by.fmt(f),
             Self::Timeout { after } => {
                 write!(f, "no answer within the attempt timeout of {after:?}")
             }
@@ -109,6 +133,17 @@ impl fmt::Display for Refusal {
             } => f.write_str("not begun: its deadline had passed"),
             Self::Deadline { after } => write!(f, "no answer within the deadline of {after:?}"),
         }
+    }
+}
+
+impl fmt::Display for Limiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Concurrency => "overloaded: as many calls are under way as may be",
+            Self::Queue => "overloaded: no place came free in time",
+            Self::Shed => "overloaded: too many wait, and others go first",
+            Self::Throttle => "overloaded: it turns calls down, and is sent fewer",
+        })
     }
 }
 

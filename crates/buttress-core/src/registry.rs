@@ -38,6 +38,10 @@ pub struct Snapshot {
     pub verdict: Option<Arc<Verdict>>,
     /// The share of its calls that it gets, 0 to 1.
     pub share: f64,
+    /// How many calls may be under way at once now, where there is a limit.
+    pub limit: Option<u32>,
+    /// The share of calls that is refused because others were turned down, 0 to 1.
+    pub throttled: f64,
     /// How many attempts ended how.
     pub counts: Counts,
     /// What became of its alarms.

@@ -216,6 +216,23 @@ mod tests {
     }
 
     #[test]
+    fn its_place_is_free_when_the_body_is_over_and_not_before() {
+        let rules = Rules {
+            limit: Some(buttress_core::LimitPolicy::concurrency(1)),
+            ..Rules::default()
+        };
+        let vitals = Vitals::new("x", &rules, &Host::new(Clock(|| Nanos::ZERO)));
+        let frames = Frames([Ok(&b"a"[..]), Ok(b"b")].into());
+        let mut body = GuardedBody::new(frames, Outcome::Success, vitals.admit().ok());
+        for frame in 0..3 {
+            assert!(vitals.admit().is_err(), "before frame {frame}");
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(Pin::new(&mut body).poll_frame(&mut cx).is_ready());
+        }
+        assert!(vitals.admit().is_ok());
+    }
+
+    #[test]
     fn an_error_in_the_middle_is_the_endpoints_failure() {
         let (_, after) = read(
             Frames([Ok(&b"a"[..]), Err(io::ErrorKind::ConnectionReset.into())].into()),

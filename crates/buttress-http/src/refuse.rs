@@ -1,5 +1,7 @@
 //! How HTTP says no.
 
+use std::time::Duration;
+
 use buttress_core::Refusal;
 use bytes::Bytes;
 use http::{
@@ -8,6 +10,9 @@ use http::{
 };
 
 use crate::GuardedBody;
+
+/// How long to leave an overloaded server alone that cannot say it better. Without any hint a 503 reads as a failure.
+const A_WHILE: Duration = Duration::from_secs(1);
 
 /// `503` while nobody takes calls, `504` when it took too long; the refusal itself in the extensions.
 pub(crate) fn response<B>(refusal: Refusal) -> Response<GuardedBody<B>> {
@@ -21,7 +26,8 @@ pub(crate) fn response<B>(refusal: Refusal) -> Response<GuardedBody<B>> {
         CONTENT_TYPE,
         HeaderValue::from_static("text/plain; charset=utf-8"),
     );
-    if let Some(after) = refusal.retry_after() {
+    let usual = matches!(refusal, Refusal::Overloaded { .. }).then_some(A_WHILE);
+    if let Some(after) = refusal.retry_after().or(usual) {
         // Whole seconds, rounded up: earlier would be refused again.
         let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
@@ -32,8 +38,7 @@ pub(crate) fn response<B>(refusal: Refusal) -> Response<GuardedBody<B>> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
+    use buttress_core::Limiter;
     use http_body::Body as _;
     use http_body_util::Empty;
 
@@ -52,6 +57,19 @@ mod tests {
             response.body().size_hint().exact(),
             Some(refusal.to_string().len() as u64 + 1)
         );
+    }
+
+    #[test]
+    fn whoever_is_overloaded_says_so_in_words_that_are_no_failure() {
+        for (retry_after, header) in [(None, "1"), (Some(Duration::from_millis(2_500)), "3")] {
+            let response = response::<Empty<Bytes>>(Refusal::Overloaded {
+                by: Limiter::Concurrency,
+                retry_after,
+            });
+            assert_eq!(response.headers()[RETRY_AFTER], header);
+            let outcome = crate::classify::head(response.status(), response.headers());
+            assert!(matches!(outcome, buttress_core::Outcome::Overload(Some(_))));
+        }
     }
 
     #[test]

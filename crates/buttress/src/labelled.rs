@@ -45,6 +45,7 @@ where
         said.route = said.route.or(known.route);
         said.method = said.method.or(known.method);
         said.caller = said.caller.or(known.caller);
+        said.priority = said.priority.or(known.priority);
         said
     }
 

@@ -15,7 +15,7 @@
 //! | background services that are run again when they fail | [`Supervisor`] |
 //! | policies from a file | [`Buttress`], feature `serde`; [every key](docs::config) |
 //!
-//! Pages: [how an endpoint is judged](docs::detection), [the order of the parts](docs::order), [deadlines](docs::deadlines), [policies from files](docs::config).
+//! Pages: [how an endpoint is judged](docs::detection), [the order of the parts](docs::order), [deadlines](docs::deadlines), [too much to do](docs::overload), [policies from files](docs::config).
 //!
 //! # Examples
 //!
@@ -65,15 +65,16 @@ pub use ambient::{Carried, carry, current_call};
 pub use builder::ServiceBuilderExt;
 pub use buttress::Buttress;
 pub use buttress_core::{
-    Attempt, BackoffPolicy, BreakerPolicy, Budget, Call, CallCounts, Calls, Cause, Causes, Clock,
-    Counts, Decided, Decisions, Delay, Describe, Destination, EjectionPolicy, Endpoint, Enforce,
-    EnforcePolicy, Episode, Event, EventKind, Events, EwmaPolicy, Explanation, FaultKind, Force,
-    Growth, Health, HealthPolicy, Hold, InvalidEndpoint, Jitter, Key, KeyOf, Labels, Nanos, Origin,
-    Outcome, Panic, PeersPolicy, Permit, PhiPolicy, Place, PolicyError, Priority, ProbePolicy,
-    Protocol, RampPolicy, RatePolicy, Ratio, Recent, ReconnectPolicy, Recovery, Redact, Redundancy,
-    Refusal, Registry, Reliability, Resend, Restart, Rhythm, Rule, Sign, SlowPolicy, Snapshot,
-    Stamp, State, SupervisorPolicy, Suspect, Tally, Threshold, Traffic, Trend, TrialPolicy,
-    UnknownName, Verdict, Vitals, Window,
+    AdaptivePolicy, Admission, Ask, Attempt, BackoffPolicy, BreakerPolicy, Budget, Call,
+    CallCounts, Calls, Cause, Causes, Clock, Counts, Decided, Decisions, Delay, Describe,
+    Destination, EjectionPolicy, Endpoint, Enforce, EnforcePolicy, Episode, Event, EventKind,
+    Events, EwmaPolicy, Explanation, FaultKind, Force, Growth, Health, HealthPolicy, Hold,
+    InvalidEndpoint, Jitter, Key, KeyOf, Labels, LimitPolicy, Limiter, Nanos, Origin, Outcome,
+    Panic, PeersPolicy, Permit, PhiPolicy, Place, PolicyError, Priority, ProbePolicy, Protocol,
+    RampPolicy, RatePolicy, Ratio, Recent, ReconnectPolicy, Recovery, Redact, Redundancy, Refusal,
+    Registry, Reliability, Resend, Restart, Rhythm, Rule, ShedPolicy, Sign, SlowPolicy, Snapshot,
+    Stamp, State, SupervisorPolicy, Suspect, Tally, Threshold, ThrottlePolicy, Ticket, Traffic,
+    Trend, TrialPolicy, UnknownName, Verdict, Vitals, Window,
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use buttress_core::{
     BreakerPolicy, Call, EjectionPolicy, EnforcePolicy, Explanation, HealthPolicy, HedgePolicy,
-    MAX_ATTEMPTS, Nanos, Parts, PeersPolicy, PolicyError, ProbePolicy, Ratio, Redundancy, Rules,
-    Traffic, print_duration,
+    LimitPolicy, MAX_ATTEMPTS, Nanos, Parts, PeersPolicy, PolicyError, ProbePolicy, Ratio,
+    Redundancy, Rules, ThrottlePolicy, Traffic, print_duration,
 };
 
 use crate::{ambient::Around, terms::Terms};
@@ -30,6 +30,8 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// | `ejection` | half of a priority, one always stays | how many endpoints of a set may be out at once |
 /// | `enforce` | on; of latencies off | by rule, whether alarms are acted on, or only noted down |
 /// | `breaker` | 0.5 s, doubling to 5 s (alone 2 s); about 7 good probes, then a ramp | how long to leave it alone, and how it comes back |
+/// | `limit` | none | how many calls may be under way at once, to each endpoint, and whether others wait |
+/// | `throttle` | twice what is accepted; refuses 90 % at most | how many calls are sent to an endpoint that turns calls down |
 /// | `probe` | every 2 s, at once on suspicion | how endpoints are probed, where a probe is given |
 ///
 /// # Examples
@@ -80,6 +82,9 @@ pub struct Policy {
     ejection: EjectionPolicy,
     enforce: EnforcePolicy,
     breaker: BreakerPolicy,
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    limit: Option<LimitPolicy>,
+    throttle: ThrottlePolicy,
     probe: ProbePolicy,
 }
 
@@ -101,6 +106,8 @@ impl Policy {
             ejection: EjectionPolicy::new(),
             enforce: EnforcePolicy::new(),
             breaker: BreakerPolicy::new(),
+            limit: None,
+            throttle: ThrottlePolicy::new(),
             probe: ProbePolicy::new(),
         }
     }
@@ -196,6 +203,21 @@ impl Policy {
         self
     }
 
+    /// Sets how many calls may be under way at once to each endpoint, and what becomes of the others: in a guard, or in a
+    /// dispatch.
+    #[must_use]
+    pub const fn limit(mut self, limit: LimitPolicy) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// Sets how many calls are sent to an endpoint that turns calls down.
+    #[must_use]
+    pub const fn throttle(mut self, throttle: ThrottlePolicy) -> Self {
+        self.throttle = throttle;
+        self
+    }
+
     /// Sets how endpoints are probed, where a probe is given.
     #[must_use]
     pub const fn probe(mut self, probe: ProbePolicy) -> Self {
@@ -240,6 +262,12 @@ impl Policy {
                 print_duration(deadline),
                 needs,
             ));
+        }
+        if let (Some(deadline), Some(wait)) = (self.deadline, self.limits().wait)
+            && deadline <= wait
+        {
+            let needs = format!("less than deadline, {}", print_duration(deadline));
+            return Err(PolicyError::new("limit.wait", print_duration(wait), needs));
         }
         self.probe.check()?;
         self.check_extra_load()?;
@@ -305,6 +333,9 @@ impl Policy {
             timeout: self.attempt(),
             hedged: self.hedged(),
             breaker: self.breaker,
+            // A limit belongs to the whole; each of its parts alone only looks on, or opens.
+            limit: self.limit.filter(|_| parts == Parts::default()),
+            throttle: self.throttle,
             parts,
         }
     }
@@ -328,6 +359,7 @@ impl Policy {
             attempt: self.attempt().map_or(u64::MAX, nanos),
             heed: true,
             tell: self.tell_deadline,
+            wait: self.limit.and_then(|limit| limit.wait),
         }
     }
 
@@ -355,6 +387,8 @@ pub(crate) struct Limits {
     heed: bool,
     /// Is the endpoint told how long is waited for it?
     pub(crate) tell: bool,
+    /// How long a call waits for a place under the limit, if it does.
+    pub(crate) wait: Option<Duration>,
 }
 
 impl Limits {
@@ -415,6 +449,28 @@ mod tests {
                 "deadline",
             ),
             (Policy::new().caller_share(Ratio::new(0.0)), "caller_share"),
+            (
+                Policy::new()
+                    .deadline(Duration::from_secs(1))
+                    .limit(LimitPolicy::concurrency(1).wait(Duration::from_secs(1))),
+                "limit.wait",
+            ),
+            (
+                Policy::new().limit(LimitPolicy::concurrency(0)),
+                "limit.concurrency",
+            ),
+            (
+                Policy::new().throttle(ThrottlePolicy::new().at_most(Ratio::percent(100))),
+                "throttle.at_most",
+            ),
+            (
+                Policy::new().throttle(ThrottlePolicy::new().multiplier(f64::NAN)),
+                "throttle.multiplier",
+            ),
+            (
+                Policy::new().limit(LimitPolicy::concurrency(1).queue(1)),
+                "limit.queue",
+            ),
             (
                 Policy::new().redundancy(Redundancy::failover(0)),
                 "redundancy.failover",

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use buttress_core::{Call, Calls, Nanos, Priority, Refusal};
+use buttress_core::{Ask, Call, Calls, Labels, Nanos, Priority, Refusal};
 
 use crate::{
     ambient::{Around, lower},
@@ -44,6 +44,13 @@ impl Terms {
                 .min(call.due(now)),
             priority: lower(self.priority, call.priority),
         }
+    }
+
+    /// What a call with these labels says of itself when it asks for a place.
+    pub(crate) fn ask<'a>(&self, labels: &Labels<'a>) -> Ask<'a> {
+        let mut ask = Ask::of(labels).deadline(Some(self.deadline).filter(|at| *at < Nanos::MAX));
+        ask.priority = lower(self.priority, labels.priority).unwrap_or_default();
+        ask
     }
 
     /// How long an attempt that begins at `now` is waited for.

@@ -4,11 +4,12 @@
 use std::{cell::RefCell, collections::HashMap, fmt::Debug, future::poll_fn, time::Duration};
 
 use buttress::{
-    Buttress, CLOCK, Cause, Endpoint, FallbackLayer, GuardLayer, Handle, Idempotent, Key, Nanos,
-    Outcome, Plain, Policy, Ratio, Redundancy, RetryLayer, Snapshot, State, StatsLayer, Vitals,
-    fixed, instead,
+    Admission, Ask, Buttress, CLOCK, Cause, Endpoint, FallbackLayer, GuardLayer, Handle,
+    Idempotent, Key, LimitPolicy, Nanos, Outcome, Plain, Policy, Ratio, Redundancy, RetryLayer,
+    Snapshot, State, StatsLayer, Vitals, fixed, instead,
 };
 use buttress_test::{Answer, Readiness, Script, Scripted, cancel_everywhere};
+use tokio::time::sleep;
 use tower::{BoxError, Layer as _, Service, service_fn};
 
 const MS: Duration = Duration::from_millis(1);
@@ -214,6 +215,68 @@ async fn dispatch_over_guards_one_of_them_half_open_holds_nothing_after_a_drop_a
         })
         .await;
     }
+}
+
+/// Drops a call at every poll while another holds the only place until 20 ms are over.
+async fn gives_its_place_and_its_turn_back<S>(
+    policy: Policy,
+    stage: impl Fn(Policy, Scripted) -> (S, Handle),
+) where
+    S: Service<u64> + Clone,
+{
+    let policy = policy.limit(LimitPolicy::concurrency(1).wait(50 * MS));
+    for answer in answers() {
+        let set = RefCell::new(None);
+        let polls = cancel_everywhere(
+            || {
+                let inner = always(&Readiness::PendingOnce(MS), &answer);
+                let script = inner.script();
+                let (service, handle) = stage(policy, inner);
+                let busy = handle.admit().unwrap();
+                tokio::spawn(async move {
+                    sleep(20 * MS).await;
+                    busy.finish(Outcome::Success);
+                });
+                *set.borrow_mut() = Some((service.clone(), handle, script));
+                call(service)
+            },
+            |polls| {
+                let at = format!("{polls} polls of {answer:?}");
+                let (_service, handle, script) = set.take().unwrap();
+                let counts = handle.snapshot().counts;
+                if counts.in_flight() == 1 {
+                    // Its place is that of the other, who has it still; after him it is free, and nobody is in the queue.
+                    let next = handle.vitals().admit_or_wait(CLOCK.now(), Ask::default);
+                    assert!(matches!(next, Ok(Admission::Later(_))), "{at}");
+                    return;
+                }
+                Scene::of([handle.clone()], script).holds_nothing(&at);
+                handle.admit().unwrap().finish(Outcome::Success);
+            },
+        )
+        .await;
+        assert!(polls >= 2, "{polls} polls are no journey");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_gives_place_and_turn_back_at_any_poll() {
+    gives_its_place_and_its_turn_back(timed(), |policy, inner| {
+        let layer = GuardLayer::with_policy("db", Plain, &policy).unwrap();
+        let handle = layer.handle();
+        (layer.layer(inner), handle)
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_gives_place_and_turn_back_at_any_poll() {
+    gives_its_place_and_its_turn_back(again(), |policy, inner| {
+        let layer = RetryLayer::new("db", Idempotent(Plain), &policy).unwrap();
+        let handle = layer.handle();
+        (layer.layer(inner), handle)
+    })
+    .await;
 }
 
 /// Opens its breaker so long ago that the next call is the probe.

@@ -96,12 +96,13 @@ async fn a_key_known_to_be_ill_is_not_forgotten_where_nothing_is_refused_either(
 #[tokio::test(start_paused = true)]
 async fn a_service_that_cannot_become_ready_is_held_against_no_key() {
     let layer = GuardLayer::new("db", Plain).by(tenant);
-    let broken = tower::util::BoxService::<Query, (), BoxError>::new(NeverReady);
+    let broken = tower::util::BoxCloneService::<Query, (), BoxError>::new(NeverReady);
     let mut service = layer.layer(broken);
     assert!(service.ready().await.is_err());
     assert!(layer.handles().all().is_empty());
 }
 
+#[derive(Clone)]
 struct NeverReady;
 
 impl Service<Query> for NeverReady {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use buttress::{
     BreakerLayer, Buttress, CLOCK, Dispatch, FallbackLayer, Guard, GuardLayer, HealthLayer,
-    Idempotent, Key, Keyed, Plain, Policy, Redundancy, Snapshot, StatsLayer, fixed, instead,
+    Idempotent, Key, Keyed, LimitPolicy, Plain, Policy, Redundancy, Snapshot, StatsLayer, fixed,
+    instead,
 };
 use buttress_test::{
     Answer, Scripted,
@@ -49,6 +50,25 @@ async fn a_guard_keeps_them() {
     .await;
 }
 
+/// As many at once as the laws make.
+fn limits() -> [LimitPolicy; 2] {
+    let limit = LimitPolicy::concurrency(8);
+    [limit, limit.wait(Duration::from_millis(50))]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_with_a_limit_keeps_them() {
+    for limit in limits() {
+        for policy in [Policy::new(), timed()] {
+            guard_keeps_them(|inner| {
+                let layer = GuardLayer::with_policy("db", Plain, &policy.limit(limit));
+                layer.unwrap().layer(inner)
+            })
+            .await;
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn each_part_of_a_guard_keeps_them() {
     guard_keeps_them(|inner| HealthLayer::new("db", Plain).layer(inner)).await;
@@ -77,6 +97,10 @@ fn roots() -> impl Iterator<Item = Buttress> {
         timed(),
         timed().redundancy(Redundancy::failover(3)),
         timed().redundancy(Redundancy::hedge(3)),
+        timed()
+            .redundancy(Redundancy::failover(3))
+            .limit(limits()[0]),
+        Policy::new().limit(limits()[1]),
     ]
     .into_iter()
     .map(|policy| Buttress::new().policy("set", policy))

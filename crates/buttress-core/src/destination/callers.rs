@@ -1,6 +1,6 @@
 //! Who calls, as far as it matters how many there are.
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hash, RandomState};
 
 use crate::{
     Nanos,
@@ -42,6 +42,11 @@ impl Callers {
             word.fetch_or(bit, Ordering::Relaxed);
         }
         number
+    }
+
+    /// A number that nobody outside can aim at.
+    pub(super) fn hash_one(&self, value: impl Hash) -> u64 {
+        self.hasher.hash_one(value)
     }
 
     /// How many there are.

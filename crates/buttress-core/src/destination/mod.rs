@@ -84,6 +84,18 @@ impl Shared {
         }
     }
 
+    /// A number for whoever calls, the same for all calls of his; of one that nobody named, another one each time.
+    ///
+    /// Hashed with a key of this process, and dealt anew each ten minutes: nobody can aim at another's number, or is
+    /// turned away first for ever.
+    pub(crate) fn dealt(&self, caller: Option<&str>, now: Nanos) -> u64 {
+        let deal = now.as_u64() / 600_000_000_000;
+        match caller {
+            Some(name) => self.callers.hash_one((name, deal)),
+            None => self.callers.hash_one((now.as_u64(), deal)),
+        }
+    }
+
     /// What calls are labelled with, by number.
     pub(crate) fn names(&self) -> &Names {
         self.names.get_or_init(Names::new)

@@ -28,6 +28,12 @@ pub struct Counts {
     pub cancelled: u64,
     /// Not permitted: the breaker was open.
     pub rejected: u64,
+    /// Not permitted: as many calls were under way as may be, and no place came free in time.
+    pub limited: u64,
+    /// Not permitted: throttled, for it turned calls down.
+    pub throttled: u64,
+    /// Not permitted: turned away for those that matter more, while too many waited.
+    pub shed: u64,
 }
 
 impl Counts {
@@ -91,7 +97,7 @@ impl serde::Serialize for Causes {
     }
 }
 
-/// Slots of a tally: started, rejected, the kinds of outcome, then the causes.
+/// Slots of a tally: started, rejected, the kinds of outcome, the causes, then our own refusals.
 const STARTED: usize = 0;
 const REJECTED: usize = 1;
 const SUCCESS: usize = 2;
@@ -101,7 +107,10 @@ const REFUSED: usize = 5;
 const CANCELLED: usize = 6;
 const LATE: usize = 7;
 const FAILURE: usize = 8;
-const SLOTS: usize = FAILURE + Cause::ALL.len();
+const LIMITED: usize = FAILURE + Cause::ALL.len();
+const THROTTLED: usize = LIMITED + 1;
+const SHED: usize = THROTTLED + 1;
+const SLOTS: usize = SHED + 1;
 
 /// The counters of one lane.
 #[derive(Debug)]
@@ -119,6 +128,18 @@ impl Counters {
 
     pub(crate) fn rejected(&self) {
         self.bump(REJECTED, Ordering::Relaxed);
+    }
+
+    pub(crate) fn limited(&self) {
+        self.bump(LIMITED, Ordering::Relaxed);
+    }
+
+    pub(crate) fn shed(&self) {
+        self.bump(SHED, Ordering::Relaxed);
+    }
+
+    pub(crate) fn throttled(&self) {
+        self.bump(THROTTLED, Ordering::Relaxed);
     }
 
     pub(crate) fn finished(&self, outcome: Outcome) {
@@ -147,7 +168,27 @@ impl Counters {
 
     /// Calls that failed.
     pub(crate) fn failures(&self) -> u64 {
-        (FAILURE..SLOTS).map(|slot| self.read(slot)).sum()
+        (FAILURE..LIMITED).map(|slot| self.read(slot)).sum()
+    }
+
+    /// Calls that ended as calls to somebody overloaded do: turned down, or unanswered.
+    pub(crate) fn overloaded(&self) -> u64 {
+        self.read(OVERLOAD) + self.read(FAILURE + Cause::Timeout.index())
+    }
+
+    /// Calls that were answered with overload.
+    pub(crate) fn turned_down(&self) -> u64 {
+        self.read(OVERLOAD)
+    }
+
+    /// Calls that were throttled.
+    pub(crate) fn throttled_so_far(&self) -> u64 {
+        self.read(THROTTLED)
+    }
+
+    /// Calls that began or were throttled: a number for the next of them.
+    pub(crate) fn asked(&self) -> u64 {
+        self.read(STARTED) + self.read(THROTTLED)
     }
 
     fn read(&self, slot: usize) -> u64 {
@@ -173,6 +214,9 @@ impl Counts {
             late: sum(LATE),
             successes: sum(SUCCESS),
             rejected: sum(REJECTED),
+            limited: sum(LIMITED),
+            throttled: sum(THROTTLED),
+            shed: sum(SHED),
             started: sum(STARTED),
         }
     }

@@ -44,7 +44,11 @@ impl State {
             late: self.late.load(Ordering::Relaxed),
             overtaken: self.overtaken.load(Ordering::Relaxed),
         };
+        if census.calls == 0 && census.late == 0 {
+            return Census::default();
+        }
         let mut asked = lock(&self.asked);
+        let asked = asked.get_or_insert_default();
         let more = census.since(std::mem::replace(&mut asked.census, census));
         asked.unclear.add(more);
         // A late call that fails in the end is counted twice: it was slow, and then it was lost.
@@ -56,10 +60,12 @@ impl State {
     /// Calls of the time since this was last asked, as far as they were counted by [`census_since`](Self::census_since).
     pub(crate) fn sweep(&self) -> (Tally, Spread) {
         let mut asked = lock(&self.asked);
-        (
-            std::mem::take(&mut asked.sweep),
-            std::mem::take(&mut asked.spread),
-        )
+        asked.as_mut().map_or_else(Default::default, |asked| {
+            (
+                std::mem::take(&mut asked.sweep),
+                std::mem::take(&mut asked.spread),
+            )
+        })
     }
 
     /// All calls that ended, and those of them that failed.
@@ -99,6 +105,9 @@ impl State {
         let health = self.health();
         let generation = self.word().generation();
         let mut asked = lock(&self.asked);
+        let Some(asked) = asked.as_mut() else {
+            return Census::default();
+        };
         let fell = std::mem::replace(&mut asked.generation, generation) != generation;
         if fell || health == Health::Down {
             asked.unclear = Census::default();

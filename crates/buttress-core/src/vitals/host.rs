@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::{
     BreakerPolicy, Clock, EjectionPolicy, Enforce, EnforcePolicy, Events, HealthPolicy,
-    PeersPolicy, PolicyError, Ratio, Registry, print_duration, sync::Arc,
+    LimitPolicy, PeersPolicy, PolicyError, Ratio, Registry, ThrottlePolicy, print_duration,
+    sync::Arc,
 };
 
 /// By which rules an endpoint is watched.
@@ -32,6 +33,10 @@ pub struct Rules {
     pub ejection: EjectionPolicy,
     /// How many of its alarms are acted on, by rule.
     pub enforce: EnforcePolicy,
+    /// How many calls may be under way at once; any number by default.
+    pub limit: Option<LimitPolicy>,
+    /// Whether and how calls are throttled while others are turned down.
+    pub throttle: ThrottlePolicy,
     /// Which parts are at work.
     pub parts: Parts,
 }
@@ -49,6 +54,8 @@ impl Default for Rules {
             peers: PeersPolicy::Binomial,
             ejection: EjectionPolicy::new(),
             enforce: EnforcePolicy::new(),
+            limit: None,
+            throttle: ThrottlePolicy::new(),
             parts: Parts::default(),
         }
     }
@@ -67,8 +74,21 @@ impl Rules {
         if let Some(share) = self.caller_share {
             share.check_above_zero("caller_share")?;
         }
+        if let Some(limit) = &self.limit {
+            limit.check()?;
+        }
+        self.throttle.check()?;
         check_tolerable(self.tolerable)?;
         check_period(self.false_alarm_every)
+    }
+
+    /// A throttle belongs to the whole: of its parts, one only looks on and one only opens.
+    pub(crate) fn throttled(&self) -> ThrottlePolicy {
+        if self.parts == Parts::default() {
+            self.throttle
+        } else {
+            ThrottlePolicy::OFF
+        }
     }
 
     pub(crate) const fn enforced(&self) -> EnforcePolicy {

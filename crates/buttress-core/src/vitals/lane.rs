@@ -5,6 +5,7 @@ use std::{cell::Cell, sync::OnceLock, thread::available_parallelism};
 use super::state::State;
 use crate::{
     Nanos,
+    limit::{Samples, Till},
     locate::Call,
     permit::Seat,
     stats::{Counters, Flights, Note, Recorder},
@@ -23,6 +24,8 @@ const RECORDED: usize = if cfg!(all(test, loom)) { 4 } else { 512 };
 pub(crate) struct Shard {
     pub(super) counters: Counters,
     pub(super) flights: Flights,
+    pub(super) till: Till,
+    pub(super) samples: Samples,
     recorder: OnceLock<Recorder>,
 }
 
@@ -31,6 +34,8 @@ impl Shard {
         Self {
             counters: Counters::new(),
             flights: Flights::new(),
+            till: Till::new(),
+            samples: Samples::new(),
             recorder: OnceLock::new(),
         }
     }
@@ -56,6 +61,7 @@ impl Shard {
                 number: number as u16,
                 ..Note::default()
             },
+            holds: false,
         }
     }
 }
@@ -139,7 +145,7 @@ fn cells<T>() -> Box<[OnceLock<T>]> {
 }
 
 /// Lanes of every record: a power of two near the number of cores. Asked of the system once, for it is slow to answer.
-pub(super) fn count() -> usize {
+pub(crate) fn count() -> usize {
     static COUNT: OnceLock<usize> = OnceLock::new();
     if cfg!(all(test, loom)) {
         return 2;

@@ -3,6 +3,7 @@
 mod ages;
 mod callers;
 mod census;
+mod entry;
 mod force;
 mod host;
 mod lane;
@@ -12,6 +13,7 @@ mod said;
 mod shown;
 mod signs;
 mod state;
+mod throttled;
 mod turns;
 mod word;
 
@@ -23,8 +25,8 @@ pub(crate) use lane::{Lane, Lanes};
 pub(crate) use state::State as VitalState;
 
 use crate::{
-    Attempt, Calls, Clock, Destination, Edge, Health, Labels, Nanos, Outcome, Permit, Refusal,
-    Snapshot, State,
+    Admission, Ask, Attempt, Calls, Clock, Destination, Edge, Health, Labels, Nanos, Outcome,
+    Permit, Refusal, Snapshot, State,
     destination::Shared,
     registry::name,
     sync::{Arc, Weak},
@@ -35,14 +37,18 @@ use crate::{
 pub struct Entrance(Arc<Lane>);
 
 impl Entrance {
-    /// Asks for one attempt at a time that was just read.
+    /// Asks at a time that was just read for one attempt, or for a place in the queue.
     ///
     /// # Errors
     ///
-    /// As [`Vitals::admit`].
-    pub fn admit_at(self, now: Nanos) -> Result<Attempt, Refusal> {
-        let permit = self.0.permit(now)?;
-        Ok(Attempt::new(self.0, permit))
+    /// As [`Vitals::admit_or_wait`].
+    #[inline]
+    pub fn admit_or_wait<'a>(
+        &self,
+        now: Nanos,
+        ask: impl FnOnce() -> Ask<'a>,
+    ) -> Result<Admission, Refusal> {
+        entry::admit(&self.0, now, ask)
     }
 }
 
@@ -88,6 +94,27 @@ impl Vitals {
     #[must_use]
     pub fn entrance(&self) -> Entrance {
         Entrance(Arc::clone(self.0.mine()))
+    }
+
+    /// Asks at a time that was just read for one attempt, or for a place in the queue of those who wait for one, where the
+    /// limit has a queue. Where there is no place, `ask` says what there is to know of the call.
+    ///
+    /// # Errors
+    ///
+    /// Refused while the breaker is open, and when there is no place left in the queue either.
+    #[inline]
+    pub fn admit_or_wait<'a>(
+        &self,
+        now: Nanos,
+        ask: impl FnOnce() -> Ask<'a>,
+    ) -> Result<Admission, Refusal> {
+        entry::admit(self.0.mine(), now, ask)
+    }
+
+    /// Might it take one call more under its limit? A hint, in one load; [`permit`](Self::permit) decides.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        !self.0.state.is_full()
     }
 
     /// May an attempt begin at `now`? Whoever takes a permit owes its [`record`](Self::record).

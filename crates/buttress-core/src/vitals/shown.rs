@@ -83,6 +83,8 @@ impl State {
             suspicion: signs.suspicion(now),
             state: signs.state(),
             share: signs.share(),
+            limit: self.current_limit(),
+            throttled: self.throttled_share(),
             forced: signs.forced(),
             counts,
             decisions: signs.decisions(),

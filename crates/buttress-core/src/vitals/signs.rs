@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Force, Rules, callers::Callers, word::Word};
 use crate::{
     BreakerPolicy, Cause, Decided, Decisions, Enforce, EnforcePolicy, EventKind, Nanos, Outcome,
-    Permit, Rule, Sign, State, Verdict,
+    Permit, Rule, Sign, Verdict,
     breaker::{Breaker, Change},
     destination::{Hold, Ruling},
     health::{Alarm, Bank, Detector, Fact},
@@ -421,7 +421,7 @@ impl Signs {
                 return Word::withdrawn(self.breaker.generation());
             }
             Some(Force::Disabled) => {
-                return Word::new(self.breaker.generation(), State::Closed, 1.0, true, true);
+                return Word::disabled(self.breaker.generation());
             }
             _ => {}
         }

@@ -5,9 +5,10 @@ use std::{sync::OnceLock, time::Duration};
 use super::{
     Force,
     census::Asked,
-    lane::{Shard, Shards},
+    lane::{Shard, Shards, count},
     probed::Found,
     signs::{Set, Signs},
+    throttled::Throttled,
     turns::Turns,
     word::Word,
 };
@@ -15,7 +16,9 @@ use crate::{
     Cause, Endpoint, EventKind, Labels, Nanos, Outcome, Permit, Refusal, Sign, Verdict,
     destination::{Ruling, Shared},
     health::{Alarm, Bank},
+    limit::Limit,
     locate::{Call, Ending, Record},
+    permit::Seat,
     stats::{Latency, Note},
     sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, lock},
 };
@@ -47,13 +50,16 @@ pub(crate) struct State {
     /// What the last alarm was about.
     pub(super) verdict: Mutex<Option<Arc<Verdict>>>,
     pub(super) found: Found,
+    pub(super) limit: Option<Box<Limit>>,
+    pub(super) throttled: Throttled,
     /// Is it counted among those of its set that are out?
     pub(super) out: AtomicBool,
     /// Calls that were evidence for their age.
     pub(super) late: AtomicU64,
     /// Calls that were given up, for another was answered first, before they were late.
     pub(super) overtaken: AtomicU64,
-    pub(super) asked: Mutex<Asked>,
+    /// Made when something was counted.
+    pub(super) asked: Mutex<Option<Box<Asked>>>,
     pub(super) signs: Mutex<Signs>,
 }
 
@@ -63,7 +69,9 @@ impl State {
         let alone = endpoint.is_none();
         let (rules, breaker) = (&destination.rules, &destination.breaker);
         let signs = Signs::new(rules, breaker, || destination.bank(), alone, now, seed);
+        let limit = rules.limit.as_ref();
         Self {
+            limit: limit.map(|policy| Box::new(Limit::new(policy, count(), now, seed))),
             destination,
             endpoint,
             key: None,
@@ -78,6 +86,7 @@ impl State {
             late_answer: [AtomicU64::new(0), AtomicU64::new(0)],
             verdict: Mutex::default(),
             found: Found::new(),
+            throttled: Throttled::new(),
             out: AtomicBool::new(false),
             late: AtomicU64::new(0),
             overtaken: AtomicU64::new(0),
@@ -98,15 +107,17 @@ impl State {
 
     pub(super) fn permit(&self, shard: &Shard, lane: u8, now: Nanos) -> Result<Permit, Refusal> {
         let word = self.word();
+        self.refuse(word, shard, now)?;
+        self.throttle(word, shard, now)?;
+        let holds = self.enter(word, shard)?;
+        self.begin(word, shard, lane, now, holds)
+    }
+
+    /// Refuses what needs no lock to be refused.
+    #[inline]
+    pub(super) fn refuse(&self, word: Word, shard: &Shard, now: Nanos) -> Result<(), Refusal> {
         if word.flows() {
-            let seat = shard.board(lane, now);
-            self.watch(now);
-            return Ok(Permit {
-                started: now,
-                generation: word.generation(),
-                probe: false,
-                seat,
-            });
+            return Ok(());
         }
         if word.is_withdrawn() {
             shard.counters.rejected();
@@ -118,15 +129,56 @@ impl State {
             shard.counters.rejected();
             return Err(Refusal::Open { retry_after: wait });
         }
+        Ok(())
+    }
+
+    /// Begins a call that was not refused, and may hold one of the places there are.
+    #[inline]
+    pub(super) fn begin(
+        &self,
+        word: Word,
+        shard: &Shard,
+        lane: u8,
+        now: Nanos,
+        holds: bool,
+    ) -> Result<Permit, Refusal> {
+        if !word.flows() {
+            return self.begin_if_it_may(shard, lane, now, holds);
+        }
+        let seat = Seat {
+            holds,
+            ..shard.board(lane, now)
+        };
+        self.watch(now);
+        Ok(Permit {
+            started: now,
+            generation: word.generation(),
+            probe: false,
+            seat,
+        })
+    }
+
+    #[cold]
+    fn begin_if_it_may(
+        &self,
+        shard: &Shard,
+        lane: u8,
+        now: Nanos,
+        holds: bool,
+    ) -> Result<Permit, Refusal> {
         let (permit, change) = self.update(|signs| signs.permit(now));
         self.tell(now, change);
         match permit {
             Ok(permit) => {
-                let seat = shard.board(lane, now);
+                let seat = Seat {
+                    holds,
+                    ..shard.board(lane, now)
+                };
                 self.watch(now);
                 Ok(Permit { seat, ..permit })
             }
             Err(retry_after) => {
+                self.leave(shard, holds);
                 shard.counters.rejected();
                 Err(Refusal::Open { retry_after })
             }
@@ -158,10 +210,17 @@ impl State {
     /// The whole life of a fact: count, judge, act, tell.
     pub(super) fn record(&self, shard: &Shard, permit: Permit, now: Nanos, outcome: Outcome) {
         shard.counters.finished(outcome);
+        if permit.seat.holds {
+            self.leave(shard, true);
+            self.learn_limit(shard, &permit, now, outcome);
+        }
         let found = permit
             .seat
             .place
             .is_some_and(|place| shard.flights.leave(place));
+        if let Outcome::Overload(hint) = outcome {
+            self.turned_down(hint, now);
+        }
         let fact = self.weigh(&permit, now, outcome, found);
         if !found {
             self.write(shard, permit.started, permit.seat.note, fact);

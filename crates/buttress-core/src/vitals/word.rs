@@ -13,6 +13,8 @@ impl Word {
     const CALM: u64 = 1 << 3;
     /// Taken out by hand.
     const WITHDRAWN: u64 = 1 << 4;
+    /// By hand: only counted.
+    const DISABLED: u64 = 1 << 5;
     /// Where the share of calls is that it gets, in eight bits.
     const SHARE_AT: u32 = 8;
 
@@ -46,6 +48,16 @@ impl Word {
     /// The same, taken out by hand.
     pub(super) const fn withdrawn(generation: u32) -> Self {
         Self((generation as u64) << 32 | Self::WITHDRAWN | State::Open as u64)
+    }
+
+    /// The same, only counted.
+    pub(super) const fn disabled(generation: u32) -> Self {
+        let word = Self::new(generation, State::Closed, 1.0, true, true);
+        Self(word.0 | Self::DISABLED)
+    }
+
+    pub(super) const fn is_disabled(self) -> bool {
+        self.0 & Self::DISABLED != 0
     }
 
     pub(super) const fn is_withdrawn(self) -> bool {

@@ -50,6 +50,8 @@ pub(super) enum Stage {
     Picking,
     /// Endpoints take the call, and none is ready: they are hot, not sick. No permit is held.
     Waiting,
+    /// In the queue of an endpoint that has as many calls as it may, until this time; none is under way.
+    Queued(Nanos),
     /// Nothing before this time; without one, nothing until something lands.
     Resting(Option<Nanos>),
     /// Nothing any more, and nothing is under way that could help.
@@ -112,6 +114,14 @@ where
                                 continue;
                             }
                         }
+                        Stage::Queued(_) => {
+                            if let Poll::Ready(launched) =
+                                tries.poll_turn(cx, protocol, plan, members)
+                            {
+                                *stage = launched.onto(flights.as_mut());
+                                continue;
+                            }
+                        }
                         Stage::Resting(_) => {}
                         Stage::Over => {
                             // Whatever is left is dropped before anybody hears of it.
@@ -120,7 +130,7 @@ where
                         }
                     }
                     let next = match *stage {
-                        Stage::Resting(Some(at)) => at,
+                        Stage::Resting(Some(at)) | Stage::Queued(at) => at,
                         _ => Nanos::MAX,
                     };
                     let until = match *stage {
@@ -131,7 +141,10 @@ where
                     if next < until.at() {
                         ready!(this.timer.as_mut().poll_until(next, cx));
                         tries.now = CLOCK.now().max(next);
-                        *stage = tries.due(flights.running(), plan, members);
+                        *stage = match *stage {
+                            Stage::Queued(_) => tries.waited(),
+                            _ => tries.due(flights.running(), plan, members),
+                        };
                         continue;
                     }
                     ready!(until.poll(this.timer.as_mut(), cx));

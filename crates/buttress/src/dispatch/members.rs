@@ -54,7 +54,7 @@ impl<S> Members<S> {
             !takes_calls(one) && one.due(now) <= now && !one.takes_turn()
         };
         // On its way back it gets its share: one whose turn it is not is passed over, not the call.
-        let flows = |index: &usize| of(index).takes_turn();
+        let flows = |index: &usize| of(index).has_room() && of(index).takes_turn();
         probe
             .then(|| candidates.clone().take(LOOKS).find(due))
             .flatten()

@@ -6,5 +6,7 @@ pub mod config {}
 pub mod deadlines {}
 #[doc = include_str!("detection.md")]
 pub mod detection {}
+#[doc = include_str!("overload.md")]
+pub mod overload {}
 #[doc = include_str!("order.md")]
 pub mod order {}

@@ -1,17 +1,21 @@
 //! The call in a [`Guard`](super::Guard).
 
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use buttress_core::{Attempt, Cause, Outcome, Protocol, Refusal};
+use buttress_core::{Attempt, Cause, Describe, Outcome, Protocol, Refusal, Stamp};
+use tower_service::Service;
 
+use super::waiting::Waiting;
 use crate::{
     host::attend,
-    terms::{End, Until, overdue},
+    policy::Limits,
+    terms::{End, Terms, Until, overdue},
     timer::Timer,
 };
 
@@ -20,37 +24,47 @@ pin_project_lite::pin_project! {
     ///
     /// # Cancel safety
     ///
-    /// Dropping it gives its permit back and counts the attempt as cancelled.
+    /// Dropping it gives its permit and its place back, or its turn in the queue, and counts an attempt as cancelled.
     ///
     /// # Panics
     ///
-    /// When it has to wait under a policy with a deadline or an attempt timeout, outside a tokio runtime with time enabled.
-    #[derive(Debug)]
+    /// When it has to wait under a policy with a deadline, an attempt timeout or a wait for a place, outside a tokio
+    /// runtime with time enabled.
     #[must_use = "futures do nothing unless polled"]
-    pub struct GuardFuture<F, P> {
+    pub struct GuardFuture<S, P, Req>
+    where
+        S: Service<Req>,
+    {
         #[pin]
-        call: Call<F>,
+        call: Call<S::Future, S, Req>,
         protocol: P,
     }
 }
 
 pin_project_lite::pin_project! {
-    #[derive(Debug)]
     #[project = CallProj]
-    enum Call<F> {
-        Admitted { #[pin] inner: F, attempt: Option<Attempt>, #[pin] timer: Timer, until: Until },
+    enum Call<F, S, Req> {
+        /// In the queue. Boxed: it is rare, and all others would carry it along.
+        Waiting { waiting: Option<Box<Waiting<S, Req>>>, #[pin] timer: Timer },
+        Admitted {
+            #[pin]
+            inner: F,
+            attempt: Option<Attempt>,
+            #[pin]
+            timer: Timer,
+            until: Until,
+            waited: Duration,
+        },
         Refused { refusal: Refusal },
     }
 }
 
-impl<F, P> GuardFuture<F, P> {
-    pub(super) fn admitted(inner: F, attempt: Attempt, protocol: P, until: Until) -> Self {
+impl<S: Service<Req>, P, Req> GuardFuture<S, P, Req> {
+    pub(super) fn waiting(waiting: Waiting<S, Req>, protocol: P) -> Self {
         Self {
-            call: Call::Admitted {
-                inner,
-                attempt: Some(attempt),
+            call: Call::Waiting {
+                waiting: Some(Box::new(waiting)),
                 timer: Timer::default(),
-                until,
             },
             protocol,
         }
@@ -64,23 +78,104 @@ impl<F, P> GuardFuture<F, P> {
     }
 }
 
-impl<F, P, Res, Err> Future for GuardFuture<F, P>
+impl<S, P, Req> GuardFuture<S, P, Req>
 where
-    F: Future<Output = Result<Res, Err>>,
-    P: Protocol<Res, Err>,
+    S: Service<Req>,
+    P: Describe<Req>,
+{
+    pub(super) fn admitted(
+        inner: &mut S,
+        request: Req,
+        attempt: Attempt,
+        terms: &Terms,
+        limits: &Limits,
+        protocol: P,
+    ) -> Self {
+        Self {
+            call: Call::admitted(inner, request, attempt, terms, limits, &protocol),
+            protocol,
+        }
+    }
+}
+
+impl<S: Service<Req>, Req> Call<S::Future, S, Req> {
+    fn admitted(
+        inner: &mut S,
+        mut request: Req,
+        attempt: Attempt,
+        terms: &Terms,
+        limits: &Limits,
+        protocol: &impl Describe<Req>,
+    ) -> Self {
+        let attempt = attempt.labelled(protocol.labels(&request));
+        let now = attempt.started();
+        let until = terms.attempt(limits, now);
+        if let Some(left) = until.left(now).filter(|_| limits.tell) {
+            protocol.stamp(&mut request, &Stamp::new().left(left));
+        }
+        Self::Admitted {
+            inner: until.scope(|| inner.call(request)),
+            attempt: Some(attempt),
+            timer: Timer::default(),
+            until,
+            waited: Duration::ZERO,
+        }
+    }
+
+    /// It had to wait for its place so long.
+    fn after(mut self, span: Duration) -> Self {
+        if let Self::Admitted { waited, .. } = &mut self {
+            *waited = span;
+        }
+        self
+    }
+}
+
+impl<S, P, Req> Future for GuardFuture<S, P, Req>
+where
+    S: Service<Req>,
+    P: Protocol<S::Response, S::Error> + Describe<Req>,
 {
     type Output = Result<P::Response, P::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let (inner, attempt, timer, until) = match this.call.project() {
+        let mut this = self.project();
+        if let CallProj::Waiting { waiting, timer } = this.call.as_mut().project() {
+            let Some(turn) = waiting.as_mut().map(|waiting| waiting.poll(timer, cx)) else {
+                return Poll::Pending;
+            };
+            let turn = ready!(turn);
+            let Some(mut waited) = waiting.take() else {
+                return Poll::Pending;
+            };
+            let next = match turn {
+                Ok(attempt) => {
+                    let (terms, limits) = (&waited.terms, &waited.limits);
+                    let span = attempt.started().since(waited.since());
+                    Call::admitted(
+                        &mut waited.service,
+                        waited.request,
+                        attempt,
+                        terms,
+                        limits,
+                        this.protocol,
+                    )
+                    .after(span)
+                }
+                Err(refusal) => Call::Refused { refusal },
+            };
+            this.call.set(next);
+        }
+        let (inner, attempt, timer, until, waited) = match this.call.project() {
             CallProj::Admitted {
                 inner,
                 attempt,
                 timer,
                 until,
-            } => (inner, attempt, timer, until),
+                waited,
+            } => (inner, attempt, timer, until, *waited),
             CallProj::Refused { refusal } => return Poll::Ready(this.protocol.refuse(*refusal)),
+            CallProj::Waiting { .. } => return Poll::Pending,
         };
         match until.scope(|| inner.poll(cx)) {
             Poll::Ready(Ok(response)) => {
@@ -95,14 +190,17 @@ where
             Poll::Pending => {
                 attempt.as_ref().map(attend);
                 ready!(until.poll(timer, cx));
-                Poll::Ready(this.protocol.refuse(give_up(attempt.take(), *until)))
+                Poll::Ready(
+                    this.protocol
+                        .refuse(give_up(attempt.take(), *until, waited)),
+                )
             }
         }
     }
 }
 
 /// Ends an attempt whose time is over.
-fn give_up(attempt: Option<Attempt>, until: Until) -> Refusal {
+fn give_up(attempt: Option<Attempt>, until: Until, waited: Duration) -> Refusal {
     let Some(attempt) = attempt else {
         return Refusal::Deadline {
             after: Duration::ZERO,
@@ -111,11 +209,17 @@ fn give_up(attempt: Option<Attempt>, until: Until) -> Refusal {
     let after = until.span(attempt.started());
     let refusal = match until.end {
         End::Attempt => Refusal::Timeout { after },
-        End::Both | End::Call => overdue(attempt.calls(), after),
+        End::Both | End::Call => overdue(attempt.calls(), after.saturating_add(waited)),
     };
     // Cut short by the deadline of the call, it is dropped: no evidence against the endpoint.
     if until.end != End::Call {
         attempt.finish(Outcome::Failure(Cause::Timeout));
     }
     refusal
+}
+
+impl<S: Service<Req>, P, Req> fmt::Debug for GuardFuture<S, P, Req> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GuardFuture")
+    }
 }

@@ -4,13 +4,14 @@ mod future;
 mod keyed;
 mod layer;
 mod named;
+mod waiting;
 
 use std::{
     task::{Context, Poll},
     time::Duration,
 };
 
-use buttress_core::{Attempt, Describe, Destination, Nanos, Protocol, Refusal, Stamp, Vitals};
+use buttress_core::{Admission, Ask, Describe, Destination, Nanos, Protocol, Refusal, Vitals};
 use tower_service::Service;
 
 pub use future::GuardFuture;
@@ -19,10 +20,13 @@ pub use layer::GuardLayer;
 pub use named::{BreakerLayer, HealthLayer, StatsLayer};
 
 use crate::{CLOCK, Handle, policy::Limits, terms::overdue};
+use waiting::Waiting;
 
-/// One service under watch: measured once, refused while its breaker is open, given up after its timeout.
+/// One service under watch: measured once, refused while its breaker is open or its limit reached, given up after its
+/// timeout.
 ///
-/// Readiness is passed on as it is; permission is asked for in `call`, so that a held readiness holds no permit.
+/// Readiness is passed on as it is; permission is asked for in `call`, so that a held readiness holds no permit
+/// and no place under a limit.
 /// Clones share their vitals.
 #[derive(Clone, Debug)]
 pub struct Guard<S, P> {
@@ -57,12 +61,13 @@ impl<S, P> Guard<S, P> {
 
 impl<S, P, Req> Service<Req> for Guard<S, P>
 where
-    S: Service<Req>,
+    // To wait for a place the ready service goes along, and its clone stays.
+    S: Service<Req> + Clone,
     P: Protocol<S::Response, S::Error> + Describe<Req>,
 {
     type Response = P::Response;
     type Error = P::Error;
-    type Future = GuardFuture<S::Future, P>;
+    type Future = GuardFuture<S, P, Req>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), P::Error>> {
         self.inner.poll_ready(cx).map_err(|error| {
@@ -75,51 +80,62 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        let record = (
-            |now| self.vitals.admit_at(now),
-            || self.vitals.destination(),
-        );
-        begin(
-            &mut self.inner,
-            &self.protocol,
-            record,
-            &self.limits,
-            request,
-        )
+        let Self {
+            inner,
+            protocol,
+            vitals,
+            limits,
+        } = self;
+        begin(inner, protocol, &*vitals, limits, request)
     }
 }
 
-/// One call, admitted or not by whichever record it belongs to, and counted with others of its destination.
+/// Whose record a call is admitted by.
+trait Record {
+    fn admit<'a>(self, now: Nanos, ask: impl FnOnce() -> Ask<'a>) -> Result<Admission, Refusal>;
+
+    fn destination(&self) -> Destination;
+}
+
+impl Record for &Vitals {
+    #[inline]
+    fn admit<'a>(self, now: Nanos, ask: impl FnOnce() -> Ask<'a>) -> Result<Admission, Refusal> {
+        self.admit_or_wait(now, ask)
+    }
+
+    fn destination(&self) -> Destination {
+        Vitals::destination(self)
+    }
+}
+
+/// One call, admitted at once or in its turn, or refused.
 fn begin<S, P, Req>(
     inner: &mut S,
     protocol: &P,
-    (admit, destination): (
-        impl FnOnce(Nanos) -> Result<Attempt, Refusal>,
-        impl FnOnce() -> Destination,
-    ),
+    record: impl Record,
     limits: &Limits,
-    mut request: Req,
-) -> GuardFuture<S::Future, P>
+    request: Req,
+) -> GuardFuture<S, P, Req>
 where
-    S: Service<Req>,
+    S: Service<Req> + Clone,
     P: Protocol<S::Response, S::Error> + Describe<Req>,
 {
-    let now = CLOCK.now();
+    let (now, own) = (CLOCK.now(), protocol.clone());
     let terms = limits.terms(now, || protocol.call(&request));
     if terms.deadline <= now {
-        let refusal = overdue(destination().calls(), Duration::ZERO);
-        return GuardFuture::refused(refusal, protocol.clone());
+        let refusal = overdue(record.destination().calls(), Duration::ZERO);
+        return GuardFuture::refused(refusal, own);
     }
-    match admit(now) {
-        Ok(attempt) => {
-            let attempt = attempt.labelled(protocol.labels(&request));
-            let until = terms.attempt(limits, now);
-            if let Some(left) = until.left(now).filter(|_| limits.tell) {
-                protocol.stamp(&mut request, &Stamp::new().left(left));
-            }
-            let call = until.scope(|| inner.call(request));
-            GuardFuture::admitted(call, attempt, protocol.clone(), until)
+    match record.admit(now, || terms.ask(&protocol.labels(&request))) {
+        Ok(Admission::Now(attempt)) => {
+            GuardFuture::admitted(inner, request, attempt, &terms, limits, own)
         }
-        Err(refusal) => GuardFuture::refused(refusal, protocol.clone()),
+        Ok(Admission::Later(ticket)) => {
+            let clone = inner.clone();
+            let ready = std::mem::replace(inner, clone);
+            let waiting = Waiting::new(ready, request, ticket, terms, *limits);
+            GuardFuture::waiting(waiting, own)
+        }
+        Err(refusal) => GuardFuture::refused(refusal, own),
     }
 }

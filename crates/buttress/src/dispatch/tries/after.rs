@@ -163,6 +163,7 @@ where
         // Whoever is picked from now on may be one of those waited for.
         self.waiting.clear();
         self.passed.clear();
+        self.line.forget();
         if !fresh && running == 0 {
             self.tried_count = 0;
         }
@@ -226,6 +227,10 @@ where
                 protocol.refuse(overdue(plan.source.destination().calls(), had))
             }
             None => {
+                // Some would take the call, if they had not so many.
+                if let Some(refusal) = self.line.overloaded {
+                    return protocol.refuse(refusal);
+                }
                 let retry_after = members.retry_after(self.now);
                 protocol.refuse(match plan.source.panic() {
                     Some(Panic { usable, known }) => Refusal::Panic {

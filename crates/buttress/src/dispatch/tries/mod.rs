@@ -2,6 +2,7 @@
 
 mod after;
 mod answers;
+mod line;
 
 use std::{
     pin::Pin,
@@ -23,6 +24,7 @@ use super::{
 };
 use crate::{CLOCK, ambient::Around, terms::Terms};
 use answers::Answers;
+use line::Line;
 
 /// How many endpoints that are not ready are waited for at once.
 const WAITED_FOR: usize = 4;
@@ -47,6 +49,8 @@ pub(super) struct Tries<S, Req, Res, Err> {
     /// Places of those that refused or were not ready.
     passed: Vec<usize>,
     waiting: Vec<(usize, S)>,
+    /// Where every one that takes calls has as many as it may: the way to a place.
+    line: Line<S>,
     /// What the last attempt left: the answer, if nothing better comes.
     failed: Option<Failed<Res, Err>>,
     /// Good answers that are not enough yet.
@@ -113,6 +117,7 @@ impl<S, Req, Res, Err> Tries<S, Req, Res, Err> {
             tried_count: 0,
             passed: Vec::new(),
             waiting: Vec::new(),
+            line: Line::none(),
             failed: None,
             answers: Answers::none(),
         }
@@ -199,11 +204,11 @@ where
             self.over(place)
         });
         let Some(place) = place else {
-            return Launched::nothing(match running {
-                _ if !self.waiting.is_empty() => Stage::Waiting,
-                0 => Stage::Over,
-                _ => Stage::Resting(None),
-            });
+            return match running {
+                _ if !self.waiting.is_empty() => Launched::nothing(Stage::Waiting),
+                0 => self.line_up(protocol, plan, members),
+                _ => Launched::nothing(Stage::Resting(None)),
+            };
         };
         let mut service = members.all[place].service.clone();
         match service.poll_ready(cx) {
@@ -275,7 +280,7 @@ where
     fn begin<P>(
         &mut self,
         place: usize,
-        mut service: S,
+        service: S,
         running: u32,
         protocol: &P,
         plan: &Plan,
@@ -284,13 +289,32 @@ where
     where
         P: Resend<Req> + Describe<Req>,
     {
-        let Ok(attempt) = members.all[place].vitals.admit_at(self.now) else {
-            self.passed.push(place);
-            return Launched::nothing(Stage::Picking);
-        };
+        match members.all[place].vitals.admit_at(self.now) {
+            Ok(attempt) => self.launch((place, service, attempt), running, protocol, plan, members),
+            Err(refusal) => {
+                self.line.refused(refusal, place, service);
+                self.passed.push(place);
+                Launched::nothing(Stage::Picking)
+            }
+        }
+    }
+
+    /// Sends the request.
+    fn launch<P>(
+        &mut self,
+        (place, mut service, attempt): (usize, S, Attempt),
+        running: u32,
+        protocol: &P,
+        plan: &Plan,
+        members: &Members<S>,
+    ) -> Launched<S::Future>
+    where
+        P: Resend<Req> + Describe<Req>,
+    {
         let Some(mut request) = self.request.take() else {
             return Launched::nothing(Stage::Resting(None));
         };
+        self.line.forget();
         // A place kept in another's queue would be given a permit there, and hold it unused.
         self.waiting.clear();
         if self.launched > 0 {

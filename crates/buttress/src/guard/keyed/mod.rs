@@ -8,12 +8,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use buttress_core::{Describe, KeyOf, Protocol};
+use buttress_core::{
+    Admission, Ask, Describe, Destination, Entrance, KeyOf, Nanos, Protocol, Refusal,
+};
 use tower_service::Service;
 
 pub use layer::KeyedLayer;
 
-use super::{GuardFuture, begin};
+use super::{GuardFuture, Record, begin};
 use crate::{Handles, policy::Limits};
 use table::Table;
 
@@ -61,13 +63,13 @@ impl<S, B> Keyed<S, B> {
 
 impl<S, P, K, Req> Service<Req> for Keyed<S, By<P, K>>
 where
-    S: Service<Req>,
+    S: Service<Req> + Clone,
     P: Protocol<S::Response, S::Error> + Describe<Req>,
     K: KeyOf<Req>,
 {
     type Response = P::Response;
     type Error = P::Error;
-    type Future = GuardFuture<S::Future, P>;
+    type Future = GuardFuture<S, P, Req>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), P::Error>> {
         let ready = self.inner.poll_ready(cx);
@@ -75,11 +77,10 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        let entrance = self.table.enter(self.by.key.key(&request));
-        let record = (
-            |now| entrance.admit_at(now),
-            || self.table.destination().clone(),
-        );
+        let record = Entered {
+            entrance: self.table.enter(self.by.key.key(&request)),
+            table: &self.table,
+        };
         begin(
             &mut self.inner,
             &self.by.protocol,
@@ -87,5 +88,22 @@ where
             &self.limits,
             request,
         )
+    }
+}
+
+/// The record of a key.
+struct Entered<'a> {
+    entrance: Entrance,
+    table: &'a Table,
+}
+
+impl Record for Entered<'_> {
+    #[inline]
+    fn admit<'a>(self, now: Nanos, ask: impl FnOnce() -> Ask<'a>) -> Result<Admission, Refusal> {
+        self.entrance.admit_or_wait(now, ask)
+    }
+
+    fn destination(&self) -> Destination {
+        self.table.destination().clone()
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use buttress_core::{Cause, Events, Force, Host, Outcome, Registry, Rules};
+use buttress_core::{Admission, Cause, Events, Force, Host, Outcome, Registry, Rules};
 
 use super::*;
 
@@ -160,7 +160,11 @@ fn threads_that_bring_one_key_at_once_share_its_record_and_overfill_nothing() {
                 scope.spawn(move || {
                     for call in 0..2_000_u64 {
                         let key = (call * (thread + 1)) % 1_000;
-                        let attempt = table.enter(Key::from(key)).admit_at(CLOCK.now()).unwrap();
+                        let entrance = table.enter(Key::from(key));
+                        let admitted = entrance.admit_or_wait(CLOCK.now(), Default::default);
+                        let Ok(Admission::Now(attempt)) = admitted else {
+                            unreachable!("nothing speaks against it")
+                        };
                         attempt.finish(Outcome::Success);
                     }
                 });
