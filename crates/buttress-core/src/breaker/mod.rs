@@ -23,6 +23,7 @@ use crate::{
     Enforce, Nanos, Permit,
     permit::Seat,
     random::{Draws, unit},
+    sync::Arc,
 };
 use probes::Probes;
 use ramp::Ramp;
@@ -65,7 +66,8 @@ pub(crate) enum Change {
 /// The state machine. Pure: told `now`, seeded once.
 #[derive(Debug)]
 pub(crate) struct Breaker {
-    policy: BreakerPolicy,
+    /// Shared: of many endpoints, each keeps a pointer.
+    policy: Arc<BreakerPolicy>,
     /// How many of the outages that its calls show it acts on. In the others it watches recovery, and refuses nothing.
     enforce: Enforce,
     /// Can nobody else serve?
@@ -113,9 +115,14 @@ struct Trial {
 }
 
 impl Breaker {
-    pub(crate) fn new(policy: BreakerPolicy, enforce: Enforce, alone: bool, seed: u64) -> Self {
+    pub(crate) fn new(
+        policy: impl Into<Arc<BreakerPolicy>>,
+        enforce: Enforce,
+        alone: bool,
+        seed: u64,
+    ) -> Self {
         Self {
-            policy,
+            policy: policy.into(),
             enforce,
             alone,
             tolerable: 0.0,

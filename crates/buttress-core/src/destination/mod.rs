@@ -14,7 +14,8 @@ mod vigilance;
 use std::{sync::OnceLock, time::Duration};
 
 use crate::{
-    Endpoint, Event, EventKind, HealthPolicy, Host, Nanos, Registry, Rules, Verdict, Vitals,
+    BreakerPolicy, Endpoint, Event, EventKind, HealthPolicy, Host, Nanos, Registry, Rules, Verdict,
+    Vitals,
     health::Bank,
     sync::{Arc, AtomicBool, AtomicU64, Mutex, Weak, lock},
     vitals::VitalState,
@@ -44,6 +45,8 @@ pub struct Destination(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) name: Arc<str>,
     pub(crate) rules: Rules,
+    /// That of the rules, for all endpoints to share.
+    pub(crate) breaker: Arc<BreakerPolicy>,
     pub(crate) host: Host,
     pub(crate) born: Nanos,
     pub(crate) norm: Norm,
@@ -115,6 +118,7 @@ impl Destination {
         Self(Arc::new(Shared {
             name: name.into(),
             rules: *rules,
+            breaker: Arc::new(rules.breaker),
             host: host.clone(),
             born: host.clock.now(),
             norm: Norm::new(rules),

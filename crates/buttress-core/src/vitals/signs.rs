@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Force, Rules, callers::Callers, word::Word};
 use crate::{
-    Cause, Decided, Decisions, Enforce, EnforcePolicy, EventKind, Nanos, Outcome, Permit, Rule,
-    Sign, State, Verdict,
+    BreakerPolicy, Cause, Decided, Decisions, Enforce, EnforcePolicy, EventKind, Nanos, Outcome,
+    Permit, Rule, Sign, State, Verdict,
     breaker::{Breaker, Change},
     destination::{Hold, Ruling},
     health::{Alarm, Bank, Detector, Fact},
@@ -67,6 +67,7 @@ enum Heard {
 impl Signs {
     pub(super) fn new(
         rules: &Rules,
+        breaker: Arc<BreakerPolicy>,
         bank: impl FnOnce() -> Bank,
         alone: bool,
         now: Nanos,
@@ -75,7 +76,7 @@ impl Signs {
         Self {
             detector: Detector::new(&rules.health, bank),
             callers: rules.caller_share.map(|most| Box::new(Callers::new(most))),
-            breaker: Breaker::new(rules.breaker, rules.enforced().health, alone, seed)
+            breaker: Breaker::new(breaker, rules.enforced().health, alone, seed)
                 .bearing(rules.tolerable.as_f64()),
             ledger: None,
             kept_since: rules.parts.stats.then_some(now),

@@ -59,7 +59,9 @@ impl State {
     pub(crate) fn new(destination: Arc<Shared>, endpoint: Option<Endpoint>, seed: u64) -> Self {
         let now = destination.host.clock.now();
         let alone = endpoint.is_none();
-        let signs = Signs::new(&destination.rules, || destination.bank(), alone, now, seed);
+        let rules = &destination.rules;
+        let breaker = Arc::clone(&destination.breaker);
+        let signs = Signs::new(rules, breaker, || destination.bank(), alone, now, seed);
         Self {
             destination,
             endpoint,
