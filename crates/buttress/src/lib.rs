@@ -53,10 +53,10 @@ pub use buttress_core::{
     Attempt, BreakerPolicy, Budget, Cause, Causes, Clock, Counts, Decided, Decisions, Delay,
     Describe, Destination, EjectionPolicy, Endpoint, Enforce, EnforcePolicy, Episode, Event,
     EventKind, Events, EwmaPolicy, Explanation, FaultKind, Force, Health, HealthPolicy, Hold,
-    InvalidEndpoint, Labels, Nanos, Origin, Outcome, Panic, PeersPolicy, Permit, PhiPolicy, Place,
-    PolicyError, ProbePolicy, Protocol, RampPolicy, RatePolicy, Ratio, Recent, Redundancy, Refusal,
-    Registry, Reliability, Resend, Rhythm, Rule, Sign, SlowPolicy, Snapshot, State, Suspect, Tally,
-    Threshold, Traffic, Trend, Verdict, Vitals, Window,
+    InvalidEndpoint, Labels, Nanos, Origin, Outcome, Panic, PeersPolicy, Permit, PhiPolicy,
+    PickPolicy, Place, PolicyError, ProbePolicy, Protocol, RampPolicy, RatePolicy, Ratio, Recent,
+    Redundancy, Refusal, Registry, Reliability, Resend, Rhythm, Rule, Sign, SlowPolicy, Snapshot,
+    State, Suspect, Tally, Threshold, Traffic, Trend, Verdict, Vitals, Window,
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{BodyError, BoxedHttp, GuardedBody, Http, HttpProbe, Replayable};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use buttress_core::{
     BreakerPolicy, EjectionPolicy, EnforcePolicy, Explanation, HealthPolicy, Parts, PeersPolicy,
-    PolicyError, ProbePolicy, Ratio, Redundancy, Rules, Traffic, print_duration,
+    PickPolicy, PolicyError, ProbePolicy, Ratio, Redundancy, Rules, Traffic, print_duration,
 };
 
 /// The longest time a policy may name: one day.
@@ -26,6 +26,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// | `ejection` | half of a priority, one always stays | how many endpoints of a set may be out at once |
 /// | `enforce` | on; of latencies off | by rule, whether alarms are acted on, or only noted down |
 /// | `breaker` | 0.5 s, doubling to 5 s (alone 2 s); about 7 good probes, then a ramp | how long to leave it alone, and how it comes back |
+/// | `pick` | among all endpoints of a set | which part of a very large set is used |
 /// | `probe` | every 2 s, at once on suspicion | how endpoints are probed, where a probe is given |
 ///
 /// # Examples
@@ -75,6 +76,7 @@ pub struct Policy {
     ejection: EjectionPolicy,
     enforce: EnforcePolicy,
     breaker: BreakerPolicy,
+    pick: PickPolicy,
     probe: ProbePolicy,
 }
 
@@ -95,6 +97,7 @@ impl Policy {
             ejection: EjectionPolicy::new(),
             enforce: EnforcePolicy::new(),
             breaker: BreakerPolicy::new(),
+            pick: PickPolicy::new(),
             probe: ProbePolicy::new(),
         }
     }
@@ -183,6 +186,13 @@ impl Policy {
         self
     }
 
+    /// Sets which part of a very large set is used.
+    #[must_use]
+    pub const fn pick(mut self, pick: PickPolicy) -> Self {
+        self.pick = pick;
+        self
+    }
+
     /// Sets how endpoints are probed, where a probe is given.
     #[must_use]
     pub const fn probe(mut self, probe: ProbePolicy) -> Self {
@@ -228,6 +238,7 @@ impl Policy {
                 needs,
             ));
         }
+        self.pick.check()?;
         self.probe.check()?;
         self.extra_load.check("extra_load")?;
         self.rules(Parts::default()).check()
@@ -261,6 +272,10 @@ impl Policy {
             breaker: self.breaker,
             parts,
         }
+    }
+
+    pub(crate) const fn picks(&self) -> PickPolicy {
+        self.pick
     }
 
     pub(crate) const fn probes(&self) -> ProbePolicy {

@@ -21,7 +21,9 @@ pub(crate) use lane::{Lane, Lanes};
 pub(crate) use state::State as VitalState;
 
 use crate::{
-    Attempt, Clock, Destination, Edge, Labels, Nanos, Outcome, Permit, Refusal, Snapshot, State,
+    Attempt, Clock, Destination, Edge, EjectionPolicy, Endpoint, Labels, Nanos, Outcome, Permit,
+    Refusal, Snapshot, State,
+    pick::{Glance, Group},
     sync::{Arc, Weak},
 };
 
@@ -60,6 +62,17 @@ impl Vitals {
     pub fn admit_at(&self, now: Nanos) -> Result<Attempt, Refusal> {
         let lane = self.0.mine();
         lane.permit(now)
+            .map(|permit| Attempt::new(Arc::clone(lane), permit))
+    }
+
+    /// Asks for one attempt though its breaker says no: where so few of a set are usable that their health is disregarded.
+    ///
+    /// # Errors
+    ///
+    /// Refused while it is taken out by hand.
+    pub fn admit_anyway(&self, now: Nanos) -> Result<Attempt, Refusal> {
+        let lane = self.0.mine();
+        lane.permit_anyway(now)
             .map(|permit| Attempt::new(Arc::clone(lane), permit))
     }
 
@@ -160,6 +173,28 @@ impl Vitals {
         Destination::of(&self.0.state.destination)
     }
 
+    /// The same endpoint is described anew: it may be of another priority now, or elsewhere.
+    pub fn describe(&self, endpoint: &Endpoint) {
+        let groups = &self.0.state.destination.groups;
+        self.0.state.membership.moves(groups, endpoint);
+    }
+
+    pub(crate) fn is_withdrawn(&self) -> bool {
+        self.0.state.word().is_withdrawn()
+    }
+
+    pub(crate) fn glance(&self) -> Glance {
+        self.0.state.load.glance()
+    }
+
+    pub(crate) fn group(&self, priority: u32, zone: Option<&Arc<str>>) -> Arc<Group> {
+        self.0.state.destination.groups.of(priority, zone)
+    }
+
+    pub(crate) fn ejection(&self) -> EjectionPolicy {
+        self.0.state.destination.rules.ejection
+    }
+
     pub(crate) fn join(&self, now: Nanos) {
         self.0.state.join(now);
     }
@@ -184,6 +219,10 @@ impl Vitals {
 impl Lane {
     fn permit(&self, now: Nanos) -> Result<Permit, Refusal> {
         self.state.permit(&self.shard, self.number, now)
+    }
+
+    fn permit_anyway(&self, now: Nanos) -> Result<Permit, Refusal> {
+        self.state.permit_anyway(&self.shard, self.number, now)
     }
 
     pub(crate) fn record(&self, permit: Permit, now: Nanos, outcome: Outcome) {

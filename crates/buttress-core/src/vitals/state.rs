@@ -15,6 +15,8 @@ use crate::{
     destination::{Ruling, Shared},
     health::{Alarm, Bank},
     locate::{Call, Ending, Record},
+    permit::Seat,
+    pick::{Load, Membership},
     stats::{Latency, Note},
     sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, lock},
 };
@@ -30,6 +32,10 @@ pub(crate) struct State {
     word: AtomicU64,
     /// From when on a call may be admitted, for pickers: a hint beside `word`, which decides.
     due: AtomicU64,
+    /// What its calls are like now, for pickers.
+    pub(super) load: Load,
+    /// Whom it counts for, for pickers.
+    pub(super) membership: Membership,
     /// `due` is never farther off.
     longest_wait: Duration,
     /// When to look for calls that have grown too old.
@@ -59,6 +65,8 @@ impl State {
         let signs = Signs::new(&destination.rules, || destination.bank(), alone, now, seed);
         Self {
             longest_wait: destination.rules.breaker.longest_wait(alone),
+            membership: Membership::new(&destination.groups, endpoint.as_ref()),
+            load: Load::default(),
             destination,
             endpoint,
             word: AtomicU64::new(signs.word().bits()),
@@ -85,8 +93,7 @@ impl State {
     pub(super) fn permit(&self, shard: &Shard, lane: u8, now: Nanos) -> Result<Permit, Refusal> {
         let word = self.word();
         if word.flows() {
-            let seat = shard.board(lane, now);
-            self.watch(now);
+            let seat = self.board(shard, lane, now);
             return Ok(Permit {
                 started: now,
                 generation: word.generation(),
@@ -108,8 +115,7 @@ impl State {
         self.tell(now, change);
         match permit {
             Ok(permit) => {
-                let seat = shard.board(lane, now);
-                self.watch(now);
+                let seat = self.board(shard, lane, now);
                 Ok(Permit { seat, ..permit })
             }
             Err(retry_after) => {
@@ -117,6 +123,37 @@ impl State {
                 Err(Refusal::Open { retry_after })
             }
         }
+    }
+
+    /// The same, though its breaker says no: where health is disregarded. What comes of it is counted, and believed by nobody.
+    pub(super) fn permit_anyway(
+        &self,
+        shard: &Shard,
+        lane: u8,
+        now: Nanos,
+    ) -> Result<Permit, Refusal> {
+        self.permit(shard, lane, now).or_else(|refusal| {
+            let word = self.word();
+            if word.is_withdrawn() {
+                return Err(refusal);
+            }
+            Ok(Permit {
+                started: now,
+                generation: word.generation().wrapping_sub(1),
+                probe: false,
+                seat: self.board(shard, lane, now),
+            })
+        })
+    }
+
+    fn board(&self, shard: &Shard, lane: u8, now: Nanos) -> Seat {
+        let seat = shard.board(lane, now);
+        // Only who is picked among several is counted where all lanes meet.
+        if self.endpoint.is_some() {
+            self.load.begin(now);
+        }
+        self.watch(now);
+        seat
     }
 
     pub(super) fn label(&self, permit: &mut Permit, labels: Labels<'_>) {
@@ -144,6 +181,9 @@ impl State {
     /// The whole life of a fact: count, judge, act, tell.
     pub(super) fn record(&self, shard: &Shard, permit: Permit, now: Nanos, outcome: Outcome) {
         shard.counters.finished(outcome);
+        if self.endpoint.is_some() {
+            self.load.end(now, now.since(permit.started), outcome);
+        }
         let found = permit
             .seat
             .place
@@ -326,8 +366,16 @@ impl State {
     pub(super) fn update<T>(&self, change: impl FnOnce(&mut Signs) -> T) -> T {
         let mut signs = lock(&self.signs);
         let result = change(&mut signs);
+        let (before, word) = (self.word(), signs.word());
         // Release, and under the lock: words are published in the order of the changes they stand for.
-        self.word.store(signs.word().bits(), Ordering::Release);
+        self.word.store(word.bits(), Ordering::Release);
+        if before.worth() != word.worth() {
+            // It comes back: how fast it was before says nothing.
+            if before.worth().out {
+                self.load.forget();
+            }
+            self.membership.is_worth(word.worth());
+        }
         // Relaxed: a picker that reads an old hint asks in vain, or one call later.
         self.due.store(signs.due().as_u64(), Ordering::Relaxed);
         result

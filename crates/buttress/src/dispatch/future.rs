@@ -334,7 +334,7 @@ where
     where
         P: Resend<Req> + Describe<Req>,
     {
-        let Ok(attempt) = members.all[place].vitals.admit_at(self.now) else {
+        let Ok(attempt) = members.admit(place, self.now) else {
             self.passed.push(place);
             return None;
         };
@@ -365,7 +365,7 @@ where
             Outcome::Failure(_) => Outcome::Failure(Cause::Connect),
             other => other,
         };
-        if let Ok(attempt) = members.all[place].vitals.admit_at(self.now) {
+        if let Ok(attempt) = members.admit(place, self.now) {
             self.now = attempt.finish(outcome);
         }
         self.launched += 1;
@@ -396,13 +396,11 @@ where
         self.failed = Some(failed);
         self.request = self.spare.take();
         // Whoever is only hot is waited for when the others are out of reach, but not while one of them is there to ask.
-        let fresh = members
-            .pick(self.now, 0, true, |place| {
-                self.tried(place) || !outcome.unsent() && self.passed.contains(&place)
-            })
-            .is_some();
+        let fresh = members.reaches(self.now, |place| {
+            self.tried(place) || !outcome.unsent() && self.passed.contains(&place)
+        });
         // Where nobody at all takes calls, a pause would only delay the bad news.
-        if !fresh && members.pick(self.now, 0, true, |_| false).is_none() {
+        if !fresh && !members.reaches(self.now, |_| false) {
             return None;
         }
         let step = plan.redundancy.next(&Progress {

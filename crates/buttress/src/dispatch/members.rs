@@ -7,14 +7,14 @@ use std::{
     time::Duration,
 };
 
-use buttress_core::{Endpoint, Nanos, State, Vitals};
+use buttress_core::{Attempt, Endpoint, Nanos, Picker, Refusal, Vitals};
 
 use super::source::Source;
 
 /// One endpoint, its record, and the way to it.
 #[derive(Debug)]
 pub(super) struct Member<S> {
-    pub(super) address: Box<str>,
+    endpoint: Endpoint,
     pub(super) vitals: Vitals,
     pub(super) service: S,
 }
@@ -24,17 +24,23 @@ pub(super) struct Member<S> {
 pub(super) struct Members<S> {
     version: u64,
     pub(super) all: Box<[Member<S>]>,
+    picker: Picker,
 }
 
 impl<S> Members<S> {
+    fn new(version: u64, all: Box<[Member<S>]>, picker: Picker) -> Self {
+        Self {
+            version,
+            all,
+            picker,
+        }
+    }
+
     pub(super) const fn version(&self) -> u64 {
         self.version
     }
 
-    /// A member that takes calls at `now` and was not passed over: the first from a random place on.
-    ///
-    /// With `probe`, one whose breaker wants to know whether it is well again comes first, if it is among the first few
-    /// looked at: nothing but a call will tell, and this one can be sent again.
+    /// Whom to ask at `now`, by a draw; with `probe`, rather one whose breaker wants to know whether it is well again.
     pub(super) fn pick(
         &self,
         now: Nanos,
@@ -42,26 +48,25 @@ impl<S> Members<S> {
         probe: bool,
         passed: impl Fn(usize) -> bool,
     ) -> Option<usize> {
-        let count = self.all.len();
-        let start = (draw % count.max(1) as u64) as usize;
-        let mut candidates = (0..count)
-            .map(|step| (start + step) % count)
-            .filter(|index| !passed(*index));
-        let of = |index: &usize| &self.all[*index].vitals;
-        let due = |index: &usize| !takes_calls(of(index)) && of(index).due(now) <= now;
-        // Each has its own chance: one that lost the draw for this call is passed over, not the call.
-        let chance = |index: &usize| draw.wrapping_add(*index as u64).wrapping_mul(GOLDEN) >> 32;
-        let flows = |index: &usize| match of(index).state() {
-            State::Closed => true,
-            State::Ramping => (chance(index) as f64) < of(index).share() * CHANCES,
-            _ => false,
-        };
-        probe
-            .then(|| candidates.clone().take(LOOKS).find(due))
-            .flatten()
-            .or_else(|| candidates.clone().find(flows))
-            .or_else(|| candidates.clone().find(|index| takes_calls(of(index))))
-            .or_else(|| candidates.find(due))
+        let vitals = |place: usize| &self.all[place].vitals;
+        self.picker.pick(now, draw, probe, vitals, passed)
+    }
+
+    /// Asks the one at `place` for an attempt.
+    pub(super) fn admit(&self, place: usize, now: Nanos) -> Result<Attempt, Refusal> {
+        let vitals = &self.all[place].vitals;
+        vitals.admit_at(now).or_else(|refusal| {
+            if self.picker.disregards_health() {
+                vitals.admit_anyway(now)
+            } else {
+                Err(refusal)
+            }
+        })
+    }
+
+    /// Is there a member that a call could go to, and was not passed over?
+    pub(super) fn reaches(&self, now: Nanos, passed: impl Fn(usize) -> bool) -> bool {
+        self.pick(now, 0, true, passed).is_some()
     }
 
     /// Until the first member may be asked again.
@@ -73,19 +78,6 @@ impl<S> Members<S> {
     }
 }
 
-/// Chances are drawn of so many.
-const CHANCES: f64 = (1_u64 << 32) as f64;
-
-/// 2⁶⁴ over the golden ratio: spreads what is next to each other (Knuth, TAOCP 6.4).
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-
-fn takes_calls(vitals: &Vitals) -> bool {
-    matches!(vitals.state(), State::Closed | State::Ramping)
-}
-
-/// How many members are looked at for one that wants a probe: a pick stays O(1) in large sets.
-const LOOKS: usize = 8;
-
 /// Makes members of endpoints, and keeps those that stay.
 pub(super) struct Connections<S> {
     connect: Box<dyn Fn(&Endpoint) -> S + Send + Sync>,
@@ -94,10 +86,7 @@ pub(super) struct Connections<S> {
 
 impl<S: Clone> Connections<S> {
     pub(super) fn new(connect: impl Fn(&Endpoint) -> S + Send + Sync + 'static) -> Self {
-        let none = Members {
-            version: 0,
-            all: Box::default(),
-        };
+        let none = Members::new(0, Box::default(), Picker::new([], None));
         Self {
             connect: Box::new(connect),
             current: Mutex::new(Arc::new(none)),
@@ -112,21 +101,20 @@ impl<S: Clone> Connections<S> {
             let known: HashMap<&str, &Member<S>> = current
                 .all
                 .iter()
-                .map(|member| (&*member.address, member))
+                .map(|member| (member.endpoint.address(), member))
                 .collect();
             let all = nodes.iter().map(|node| Member {
-                address: node.endpoint.address().into(),
+                endpoint: node.endpoint.clone(),
                 vitals: node.vitals.clone(),
                 service: known.get(node.endpoint.address()).map_or_else(
                     || (self.connect)(&node.endpoint),
                     |member| member.service.clone(),
                 ),
             });
-            let members = Members {
-                version,
-                all: all.collect(),
-            };
-            *current = Arc::new(members);
+            let all: Box<[Member<S>]> = all.collect();
+            let known = all.iter().map(|member| (&member.endpoint, &member.vitals));
+            let picker = Picker::new(known, source.zone());
+            *current = Arc::new(Members::new(version, all, picker));
         }
         Arc::clone(&current)
     }

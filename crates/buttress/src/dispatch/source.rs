@@ -1,18 +1,18 @@
 //! The current set of endpoints, and who keeps it current.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     error::Error,
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
-use buttress_core::{Destination, Endpoint, Panic, ProbePolicy, Vitals};
+use buttress_core::{Destination, Endpoint, Panic, PickPolicy, ProbePolicy, Vitals};
 use futures_core::Stream;
 use tokio::{runtime::Handle, task::AbortHandle};
 
@@ -41,6 +41,9 @@ pub(super) struct Source {
     /// Zero until there is a set, or until waiting for one is over.
     version: AtomicU64,
     name: Arc<str>,
+    pick: PickPolicy,
+    /// Where the caller stands.
+    zone: OnceLock<Arc<str>>,
     destination: Destination,
     state: Mutex<State>,
 }
@@ -77,7 +80,12 @@ impl std::fmt::Debug for Sets {
 }
 
 impl Source {
-    pub(super) fn new(name: &str, destination: Destination, sets: impl EndpointSets) -> Self {
+    pub(super) fn new(
+        name: &str,
+        destination: Destination,
+        pick: PickPolicy,
+        sets: impl EndpointSets,
+    ) -> Self {
         let state = State {
             unread: Some(Sets(Box::pin(Boxed { sets }))),
             ..State::default()
@@ -85,6 +93,8 @@ impl Source {
         Self {
             version: AtomicU64::new(0),
             name: name.into(),
+            pick,
+            zone: OnceLock::new(),
             destination,
             state: Mutex::new(state),
         }
@@ -102,6 +112,8 @@ impl Source {
         Self {
             version: AtomicU64::new(1),
             name: name.into(),
+            pick: PickPolicy::new(),
+            zone: OnceLock::new(),
             destination,
             state: Mutex::new(state),
         }
@@ -135,6 +147,15 @@ impl Source {
             // Whom to probe must be known before anybody calls.
             self.open(&mut Context::from_waker(Waker::noop()));
         }
+    }
+
+    /// The caller stands there. Said once, before the first call.
+    pub(super) fn stands_in(&self, zone: Arc<str>) {
+        let _ = self.zone.set(zone);
+    }
+
+    pub(super) fn zone(&self) -> Option<&str> {
+        self.zone.get().map(|zone| &**zone)
     }
 
     pub(super) const fn destination(&self) -> &Destination {
@@ -205,32 +226,28 @@ impl Source {
             return;
         }
         state.doubted = false;
-        let mut seen = HashSet::new();
-        let nodes: Vec<Node> = {
-            let known: std::collections::HashMap<&str, &Node> = state
-                .nodes
-                .iter()
-                .map(|node| (node.endpoint.address(), node))
-                .collect();
-            set.into_iter()
-                .filter(|endpoint| seen.insert(endpoint.address().to_owned()))
-                .map(|endpoint| match known.get(endpoint.address()) {
-                    Some(node) => Node {
-                        endpoint,
-                        vitals: node.vitals.clone(),
-                    },
-                    None => Node {
-                        vitals: if state.nodes.is_empty() {
-                            self.destination.endpoint(endpoint.clone())
-                        } else {
-                            self.destination.newcomer(endpoint.clone())
-                        },
-                        endpoint,
-                    },
-                })
-                .collect()
+        let set = self.pick.of(without_doubles(set));
+        let first = state.nodes.is_empty();
+        let known: HashMap<&str, &Node> = state
+            .nodes
+            .iter()
+            .map(|node| (node.endpoint.address(), node))
+            .collect();
+        let node = |endpoint: Endpoint| {
+            let vitals = match known.get(endpoint.address()) {
+                Some(node) => {
+                    if node.endpoint != endpoint {
+                        node.vitals.describe(&endpoint);
+                    }
+                    node.vitals.clone()
+                }
+                None if first => self.destination.endpoint(endpoint.clone()),
+                None => self.destination.newcomer(endpoint.clone()),
+            };
+            Node { endpoint, vitals }
         };
-        state.nodes = nodes.into();
+        let nodes: Arc<[Node]> = set.into_iter().map(node).collect();
+        state.nodes = nodes;
         self.advance(&mut state);
     }
 
@@ -251,6 +268,18 @@ impl Source {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Two endpoints with one address are one: the first.
+fn without_doubles(mut set: Vec<Endpoint>) -> Vec<Endpoint> {
+    let mut seen = HashSet::with_capacity(set.len());
+    let new: Vec<bool> = set
+        .iter()
+        .map(|endpoint| seen.insert(endpoint.address()))
+        .collect();
+    let mut new = new.into_iter();
+    set.retain(|_| new.next().unwrap_or_default());
+    set
 }
 
 impl Targets for Source {
