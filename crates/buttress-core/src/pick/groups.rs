@@ -42,6 +42,11 @@ impl Group {
             .fetch_add(to.lacks().wrapping_sub(from.lacks()), Ordering::Relaxed);
     }
 
+    /// Is nothing lacking?
+    pub(super) fn is_whole(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
     /// How many are out.
     pub(super) fn out(&self) -> usize {
         (self.0.load(Ordering::Relaxed) >> 32) as usize

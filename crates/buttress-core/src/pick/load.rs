@@ -113,7 +113,7 @@ impl Glance {
 
     fn learned(self, took: Duration) -> Self {
         let (known, answers) = (self.of(LATENCY), self.of(LEARNED));
-        let took = took.as_nanos() as f32;
+        let took = nanos(took);
         let latency = match known {
             0 => took,
             known => {
@@ -151,7 +151,7 @@ impl Glance {
                 .saturating_sub(silent >> (FADES - DOUBLING.ilog2()))
                 .max(1);
         }
-        let silence = ((u64::from(silent) << TICK) as f32).to_bits() >> MANTISSA;
+        let silence = ((i64::from(silent) << TICK) as f32).to_bits() >> MANTISSA;
         silence.clamp(known, known + LOUDEST)
     }
 
@@ -191,7 +191,12 @@ const fn tick(now: Nanos) -> u32 {
 }
 
 fn scaled(span: Duration) -> u32 {
-    (span.as_nanos() as f32).to_bits() >> MANTISSA
+    nanos(span).to_bits() >> MANTISSA
+}
+
+/// Nanoseconds, to seven digits. Signed: processors convert those in one step.
+fn nanos(span: Duration) -> f32 {
+    i64::try_from(span.as_nanos()).unwrap_or(i64::MAX) as f32
 }
 
 #[cfg(all(test, not(loom)))]

@@ -173,11 +173,33 @@ impl Picker {
 
     fn choose(&self, now: Nanos, draw: u64, again: bool, facts: &impl Facts) -> Option<usize> {
         let mut draws = Draws::seeded(draw);
+        let first = self.tiers.first()?;
+        // Mostly nothing is lacking where calls go first, and then nobody else has to be looked at: one load.
+        if first.group.is_whole() && (self.tiers.len() == 1 || !again || !self.some_are_out()) {
+            let range = match &first.zones {
+                Some(zones) => zones.drawn(first, &mut draws),
+                None => &first.all,
+            };
+            if let Some(member) = self.two(range, false, now, &mut draws, facts) {
+                return Some(member);
+            }
+        }
+        self.search(now, draw, again, &mut draws, facts)
+    }
+
+    /// The same where something is lacking, or many were passed over.
+    #[cold]
+    fn search(
+        &self,
+        now: Nanos,
+        draw: u64,
+        again: bool,
+        draws: &mut Draws,
+        facts: &impl Facts,
+    ) -> Option<usize> {
         let count: usize = self.tiers.iter().map(|tier| tier.all.count).sum();
         let start = below(draw, count);
-        // Nobody to find out about, mostly: one load per priority.
-        let some_out = self.tiers.iter().any(|tier| tier.group.out() > 0);
-        if again && some_out {
+        if again && self.some_are_out() {
             let due = self.from(start, count).take(LOOKS).find(|member| {
                 !takes_calls(facts.state(*member))
                     && !facts.is_over(*member)
@@ -187,17 +209,16 @@ impl Picker {
                 return due;
             }
         }
-        let (first, short) = match self.tiers.len() {
-            0 => return None,
-            // One alone gets all, and is short of it when it is not well.
-            1 if !some_out => (0, false),
-            _ => priority(unit(draws.next()), self.healths()),
-        };
+        let (first, short) = priority(unit(draws.next()), self.healths());
         let others = (0..self.tiers.len()).filter(|tier| *tier != first);
         std::iter::once(first)
             .chain(others)
-            .find_map(|tier| self.among(&self.tiers[tier], short, now, &mut draws, facts))
+            .find_map(|tier| self.among(&self.tiers[tier], short, now, draws, facts))
             .or_else(|| self.last(start, count, facts))
+    }
+
+    fn some_are_out(&self) -> bool {
+        self.tiers.iter().any(|tier| tier.group.out() > 0)
     }
 
     /// One of a priority.

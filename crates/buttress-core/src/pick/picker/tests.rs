@@ -267,8 +267,7 @@ impl Set {
                     false => Outcome::Success,
                 };
                 for _ in 0..100 {
-                    if vitals.state() == State::Closed {
-                        let permit = vitals.permit(now).unwrap();
+                    if let (State::Closed, Ok(permit)) = (vitals.state(), vitals.permit(now)) {
                         vitals.record(permit, now, outcome);
                     }
                 }
@@ -316,7 +315,7 @@ fn a_zone_of_ones_own_takes_what_it_can_bear() {
 #[test]
 fn an_empty_set_and_one_that_is_all_passed_over_have_nobody() {
     assert_eq!(Set::of(0).pick(1), None);
-    assert_eq!(Set::of(0).picker.disregards_health(), false);
+    assert!(!Set::of(0).picker.disregards_health());
     assert_eq!(Set::of(5).pick_past(3, |_| true), None);
     let set = Set::of(3);
     set.withdraw(0..3);
