@@ -84,7 +84,7 @@ pub use protocol::{Protocol, Resend};
 pub use redundancy::{Ended, MAX_ATTEMPTS, Progress, Redundancy, Step};
 pub use refusal::Refusal;
 pub use registry::{Registry, Snapshot};
-pub use stats::{Causes, Counts, Decided, Decisions, Episode, Reliability, Trend};
+pub use stats::{Causes, Counts, Coverage, Decided, Decisions, Episode, Reliability, Trend};
 pub use time::{Clock, Nanos};
 #[cfg(feature = "serde")]
 pub use value::duration_text;

@@ -1,8 +1,8 @@
 //! Where exporters look.
 
 use crate::{
-    Causes, Counts, Decisions, Episode, Events, Force, Health, Nanos, Reliability, State, Trend,
-    Vitals,
+    Causes, Counts, Coverage, Decisions, Episode, Events, Force, Health, Nanos, Reliability, State,
+    Trend, Vitals,
     sync::{Arc, Mutex, Weak, lock},
 };
 
@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub share: f64,
     /// How many attempts ended how.
     pub counts: Counts,
+    /// How often another made good what failed here first.
+    pub coverage: Coverage,
     /// What became of its alarms.
     pub decisions: Decisions,
     /// What its outages say about it, where statistics are at work.

@@ -50,8 +50,8 @@ mod timer;
 pub use builder::ServiceBuilderExt;
 pub use buttress::Buttress;
 pub use buttress_core::{
-    Attempt, BreakerPolicy, Budget, Cause, Causes, Clock, Counts, Decided, Decisions, Delay,
-    Describe, Destination, EjectionPolicy, Endpoint, Enforce, EnforcePolicy, Episode, Event,
+    Attempt, BreakerPolicy, Budget, Cause, Causes, Clock, Counts, Coverage, Decided, Decisions,
+    Delay, Describe, Destination, EjectionPolicy, Endpoint, Enforce, EnforcePolicy, Episode, Event,
     EventKind, Events, EwmaPolicy, Explanation, FaultKind, Force, Health, HealthPolicy, Hold,
     InvalidEndpoint, Labels, Nanos, Origin, Outcome, Panic, PeersPolicy, Permit, PhiPolicy,
     PickPolicy, Place, PolicyError, ProbePolicy, Protocol, RampPolicy, RatePolicy, Ratio, Recent,

@@ -131,6 +131,11 @@ impl Vitals {
         self.0.state.probed(sent, now, outcome, edge);
     }
 
+    /// A call failed here first, and was `covered` by another, or not.
+    pub fn switched(&self, covered: bool) {
+        self.0.state.switches.count(covered);
+    }
+
     /// Is there evidence against it?
     #[must_use]
     pub fn is_suspect(&self) -> bool {

@@ -68,6 +68,7 @@ impl State {
             share: signs.share(),
             forced: signs.forced(),
             counts,
+            coverage: self.switches.read(),
             decisions: signs.decisions(),
             reliability: signs.reliability(now),
             trend: signs.trend(now),

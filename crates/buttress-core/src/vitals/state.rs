@@ -17,7 +17,7 @@ use crate::{
     locate::{Call, Ending, Record},
     permit::Seat,
     pick::{Load, Membership},
-    stats::{Latency, Note},
+    stats::{Latency, Note, Switches},
     sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, lock},
 };
 
@@ -34,6 +34,8 @@ pub(crate) struct State {
     due: AtomicU64,
     /// What its calls are like now, for pickers.
     pub(super) load: Load,
+    /// Calls that failed here first.
+    pub(super) switches: Switches,
     /// Whom it counts for, for pickers.
     pub(super) membership: Membership,
     /// `due` is never farther off.
@@ -67,6 +69,7 @@ impl State {
             longest_wait: destination.rules.breaker.longest_wait(alone),
             membership: Membership::new(&destination.groups, endpoint.as_ref()),
             load: Load::default(),
+            switches: Switches::default(),
             destination,
             endpoint,
             word: AtomicU64::new(signs.word().bits()),

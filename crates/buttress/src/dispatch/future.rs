@@ -73,6 +73,8 @@ struct Call<S, Req, Res, Err> {
     /// Places of those that were sent to, this round.
     tried: [u32; MAX_ATTEMPTS as usize],
     tried_count: usize,
+    /// Where it was sent first.
+    first: Option<usize>,
     /// Places of those that refused or were not ready.
     passed: Vec<usize>,
     waiting: Vec<(usize, S)>,
@@ -113,6 +115,7 @@ where
             launched: 0,
             tried: [0; MAX_ATTEMPTS as usize],
             tried_count: 0,
+            first: None,
             passed: Vec::new(),
             waiting: Vec::new(),
             failed: None,
@@ -199,7 +202,7 @@ where
                     let Some((index, answer)) = answer else {
                         return match call.deadline {
                             Some(deadline) if this.timer.poll_until(deadline, cx).is_ready() => {
-                                Poll::Ready(call.overdue(protocol, plan))
+                                Poll::Ready(call.overdue(protocol, plan, members))
                             }
                             _ => Poll::Pending,
                         };
@@ -240,6 +243,7 @@ where
                             let outcome = protocol.classify(result.as_ref());
                             let result = match result {
                                 Ok(response) if !outcome.may_improve() => {
+                                    call.settle(members, true);
                                     return Poll::Ready(Ok(protocol.respond(
                                         response,
                                         outcome,
@@ -270,7 +274,7 @@ where
                             let (Some((_, span)), None) = (timeout, overdue) else {
                                 // Cut short by the whole call's deadline: no evidence against the endpoint.
                                 this.stage.set(Stage::Picking);
-                                return Poll::Ready(call.overdue(protocol, plan));
+                                return Poll::Ready(call.overdue(protocol, plan, members));
                             };
                             if let Some(attempt) = attempt.take() {
                                 call.now = attempt.finish(Outcome::Failure(Cause::Timeout));
@@ -375,9 +379,17 @@ where
     }
 
     fn sent_to(&mut self, place: usize) {
+        self.first.get_or_insert(place);
         if let Some(slot) = self.tried.get_mut(self.tried_count) {
             *slot = place as u32;
             self.tried_count += 1;
+        }
+    }
+
+    /// It is over. If it failed where it was sent first, was that made good?
+    fn settle(&self, members: &Members<S>, covered: bool) {
+        if let (Some(first), false) = (self.first, covered && self.launched < 2) {
+            members.all[first].vitals.switched(covered);
         }
     }
 
@@ -448,6 +460,7 @@ where
     where
         P: Protocol<Res, Err>,
     {
+        self.settle(members, false);
         match self.failed.take() {
             Some(Failed::Answer(Ok(response), outcome)) => {
                 Ok(protocol.respond(response, outcome, None))
@@ -471,10 +484,16 @@ where
         }
     }
 
-    fn overdue<P>(&mut self, protocol: &P, plan: &Plan) -> Result<P::Response, P::Error>
+    fn overdue<P>(
+        &mut self,
+        protocol: &P,
+        plan: &Plan,
+        members: &Members<S>,
+    ) -> Result<P::Response, P::Error>
     where
         P: Protocol<Res, Err>,
     {
+        self.settle(members, false);
         protocol.refuse(Refusal::Deadline {
             after: plan.limits.deadline.unwrap_or_default(),
         })
