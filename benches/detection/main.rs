@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<bool, String> {
-    let arguments = Arguments::read(&["json", "seed", "part", "only"])?;
+    let arguments = Arguments::read(&["json", "seed", "part", "only"], &[])?;
     let plan = Plan {
         seed: arguments.number("seed", 1)?,
         part: arguments.number("part", 1.0)?,

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<bool, String> {
-    let arguments = Arguments::read(&["json", "seed", "rounds", "case", "calls"])?;
+    let arguments = Arguments::read(&["json", "seed", "rounds", "case", "calls"], &[])?;
     let seed = arguments.number("seed", 1)?;
     let rounds = arguments.number("rounds", 61)?;
     if let Some(name) = arguments.text("case") {

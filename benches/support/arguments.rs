@@ -4,16 +4,20 @@ use std::{fs, process::ExitCode, str::FromStr};
 
 use serde_json::Value;
 
-/// The options of a bench: `--name value` each. `--bench` alone is cargo's, and means nothing.
+/// The options of a bench: `--name value` each, or `--flag` alone. `--bench` alone is cargo's, and means nothing.
 #[derive(Debug)]
 pub(crate) struct Arguments(Vec<(String, String)>);
 
 impl Arguments {
-    /// Reads the command line; whatever is not in `known` is refused.
-    pub(crate) fn read(known: &[&str]) -> Result<Self, String> {
+    /// Reads the command line; whatever is neither in `known` nor in `flags` is refused.
+    pub(crate) fn read(known: &[&str], flags: &[&str]) -> Result<Self, String> {
         let mut options = Vec::new();
         let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
         while let Some(word) = words.next() {
+            if let Some(flag) = word.strip_prefix("--").filter(|flag| flags.contains(flag)) {
+                options.push((flag.to_owned(), String::new()));
+                continue;
+            }
             let name = word.strip_prefix("--").filter(|name| known.contains(name));
             let Some(name) = name else {
                 let known = known.join(" VALUE, --");
@@ -26,6 +30,7 @@ impl Arguments {
         Ok(Self(options))
     }
 
+    /// What was said of an option; of a flag, nothing, if it was set.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         let mut named = self.0.iter().filter(|(option, _)| option == name);
         named.next_back().map(|(_, value)| value.as_str())
