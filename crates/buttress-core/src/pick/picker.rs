@@ -11,6 +11,7 @@ use crate::{
     EjectionPolicy, Endpoint, Nanos, State, Vitals,
     random::{Draws, unit},
     sync::Arc,
+    vitals::Front,
 };
 
 /// So many are drawn for one that takes calls before all are gone through: with half of a set out, once in 256 picks.
@@ -50,6 +51,8 @@ pub struct Picker {
     order: Option<Box<[u32]>>,
     /// In that order; none where all weigh the same.
     weights: Option<Box<[u32]>>,
+    /// By member.
+    fronts: Box<[Arc<Front>]>,
     ejection: EjectionPolicy,
 }
 
@@ -134,6 +137,7 @@ impl Picker {
                 .iter()
                 .any(|weight| *weight != weights[0])
                 .then(|| weights.into()),
+            fronts: members.iter().map(|(_, vitals)| vitals.front()).collect(),
             ejection: members
                 .first()
                 .map_or_else(EjectionPolicy::new, |(_, vitals)| vitals.ejection()),
@@ -157,6 +161,7 @@ impl Picker {
             draw,
             again,
             &Known {
+                fronts: &self.fronts,
                 vitals,
                 passed,
                 now,
@@ -377,27 +382,28 @@ impl Range {
     }
 }
 
-struct Known<V, P> {
+struct Known<'a, V, P> {
+    fronts: &'a [Arc<Front>],
     vitals: V,
     passed: P,
     now: Nanos,
 }
 
-impl<'a, V: Fn(usize) -> &'a Vitals, P: Fn(usize) -> bool> Facts for Known<V, P> {
+impl<'a, V: Fn(usize) -> &'a Vitals, P: Fn(usize) -> bool> Facts for Known<'_, V, P> {
     fn is_over(&self, member: usize) -> bool {
         (self.passed)(member)
     }
 
     fn state(&self, member: usize) -> State {
-        (self.vitals)(member).state()
+        self.fronts[member].state()
     }
 
     fn is_withdrawn(&self, member: usize) -> bool {
-        (self.vitals)(member).is_withdrawn()
+        self.fronts[member].is_withdrawn()
     }
 
     fn share(&self, member: usize) -> f64 {
-        (self.vitals)(member).share()
+        self.fronts[member].share()
     }
 
     fn is_due(&self, member: usize) -> bool {
@@ -405,7 +411,7 @@ impl<'a, V: Fn(usize) -> &'a Vitals, P: Fn(usize) -> bool> Facts for Known<V, P>
     }
 
     fn glance(&self, member: usize) -> Glance {
-        (self.vitals)(member).glance()
+        self.fronts[member].glance()
     }
 }
 

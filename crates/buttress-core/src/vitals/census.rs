@@ -84,7 +84,10 @@ impl State {
     }
 
     fn health(&self) -> Health {
-        let mut signs = lock(&self.signs);
+        let Some(signs) = self.known_signs() else {
+            return Health::Healthy;
+        };
+        let mut signs = lock(signs);
         signs.settle(self.good());
         signs.health()
     }

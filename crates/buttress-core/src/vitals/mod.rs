@@ -4,6 +4,7 @@ mod ages;
 mod callers;
 mod census;
 mod force;
+mod front;
 mod host;
 mod lane;
 mod probed;
@@ -14,6 +15,7 @@ mod state;
 mod word;
 
 pub use force::Force;
+pub(crate) use front::Front;
 pub use host::{Host, Parts, Rules};
 #[cfg(all(test, loom))]
 pub(crate) use lane::made;
@@ -23,7 +25,7 @@ pub(crate) use state::State as VitalState;
 use crate::{
     Attempt, Clock, Destination, Edge, EjectionPolicy, Endpoint, Labels, Nanos, Outcome, Permit,
     Refusal, Snapshot, State,
-    pick::{Glance, Group},
+    pick::Group,
     sync::{Arc, Weak},
 };
 
@@ -184,12 +186,8 @@ impl Vitals {
         self.0.state.membership.moves(groups, endpoint);
     }
 
-    pub(crate) fn is_withdrawn(&self) -> bool {
-        self.0.state.word().is_withdrawn()
-    }
-
-    pub(crate) fn glance(&self) -> Glance {
-        self.0.state.load.glance()
+    pub(crate) fn front(&self) -> Arc<Front> {
+        Arc::clone(&self.0.state.front)
     }
 
     pub(crate) fn group(&self, priority: u32, zone: Option<&Arc<str>>) -> Arc<Group> {

@@ -57,7 +57,7 @@ impl State {
     pub(super) fn snapshot(&self, now: Nanos) -> Snapshot {
         let counters: Vec<_> = self.shards.iter().map(|shard| &shard.counters).collect();
         let counts = Counts::sum(&counters);
-        let mut signs = lock(&self.signs);
+        let mut signs = lock(self.signs());
         signs.settle(self.good());
         Snapshot {
             policy: Arc::clone(&self.destination.name),

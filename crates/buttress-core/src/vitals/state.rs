@@ -5,18 +5,20 @@ use std::{sync::OnceLock, time::Duration};
 use super::{
     Force,
     census::Asked,
+    front::Front,
     lane::{Shard, Shards},
     probed::Found,
     signs::{Set, Signs},
     word::Word,
 };
 use crate::{
-    Cause, Endpoint, EventKind, Labels, Nanos, Outcome, Permit, Refusal, Sign, Verdict,
+    Cause, Endpoint, EventKind, HealthPolicy, Labels, Nanos, Outcome, Permit, Refusal, Sign,
+    Verdict,
     destination::{Ruling, Shared},
     health::{Alarm, Bank},
     locate::{Call, Ending, Record},
     permit::Seat,
-    pick::{Load, Membership},
+    pick::Membership,
     stats::{Latency, Note, Switches},
     sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, lock},
 };
@@ -28,17 +30,12 @@ pub(super) const IDLE: u64 = u64::MAX;
 pub(crate) struct State {
     pub(crate) destination: Arc<Shared>,
     pub(super) endpoint: Option<Endpoint>,
-    /// What a healthy call needs to know of `signs`, in one load: see [`Word`].
-    word: AtomicU64,
-    /// From when on a call may be admitted, for pickers: a hint beside `word`, which decides.
-    due: AtomicU64,
-    /// What its calls are like now, for pickers.
-    pub(super) load: Load,
+    pub(super) front: Arc<Front>,
     /// Calls that failed here first.
     pub(super) switches: Switches,
     /// Whom it counts for, for pickers.
     pub(super) membership: Membership,
-    /// `due` is never farther off.
+    /// What `front` says it is due is never farther off.
     longest_wait: Duration,
     /// When to look for calls that have grown too old.
     pub(super) look_at: AtomicU64,
@@ -57,7 +54,9 @@ pub(crate) struct State {
     /// Calls that were evidence for their age.
     pub(super) late: AtomicU64,
     pub(super) asked: Mutex<Asked>,
-    pub(super) signs: Mutex<Signs>,
+    /// Made when something happens.
+    signs: OnceLock<Box<Mutex<Signs>>>,
+    seed: u64,
 }
 
 impl State {
@@ -68,12 +67,10 @@ impl State {
         Self {
             longest_wait: destination.rules.breaker.longest_wait(alone),
             membership: Membership::new(&destination.groups, endpoint.as_ref()),
-            load: Load::default(),
             switches: Switches::default(),
             destination,
             endpoint,
-            word: AtomicU64::new(signs.word().bits()),
-            due: AtomicU64::new(0),
+            front: Arc::new(Front::new(signs.word())),
             look_at: AtomicU64::new(IDLE),
             shards: Shards::new(),
             discounted: AtomicU64::new(0),
@@ -85,7 +82,8 @@ impl State {
             out: AtomicBool::new(false),
             late: AtomicU64::new(0),
             asked: Mutex::default(),
-            signs: Mutex::new(signs),
+            signs: OnceLock::new(),
+            seed,
         }
     }
 
@@ -153,7 +151,7 @@ impl State {
         let seat = shard.board(lane, now);
         // Only who is picked among several is counted where all lanes meet.
         if self.endpoint.is_some() {
-            self.load.begin(now);
+            self.front.load.begin(now);
         }
         self.watch(now);
         seat
@@ -185,7 +183,7 @@ impl State {
     pub(super) fn record(&self, shard: &Shard, permit: Permit, now: Nanos, outcome: Outcome) {
         shard.counters.finished(outcome);
         if self.endpoint.is_some() {
-            self.load.end(now, now.since(permit.started), outcome);
+            self.front.load.end(now, now.since(permit.started), outcome);
         }
         let found = permit
             .seat
@@ -330,7 +328,9 @@ impl State {
 
     /// So much evidence is enough from now on.
     pub(crate) fn retarget(&self, bank: Bank) {
-        lock(&self.signs).retarget(bank);
+        if let Some(signs) = self.known_signs() {
+            lock(signs).retarget(bank);
+        }
     }
 
     /// Does by hand what `force` says, or no longer.
@@ -352,7 +352,7 @@ impl State {
     }
 
     pub(super) fn due(&self, now: Nanos) -> Nanos {
-        let due = Nanos::new(self.due.load(Ordering::Relaxed));
+        let due = self.front.due();
         // Farther off than it can be, it was set by a clock that was set back since.
         if due.since(now) > self.longest_wait {
             now
@@ -362,25 +362,48 @@ impl State {
     }
 
     pub(super) fn word(&self) -> Word {
-        // Acquire: pairs with the Release in `update`; whoever sees a generation sees what made it.
-        Word::from_bits(self.word.load(Ordering::Acquire))
+        self.front.word()
+    }
+
+    /// What speaks for and against it. Most endpoints of a large set never have anything, and then this is not made.
+    pub(super) fn signs(&self) -> &Mutex<Signs> {
+        if let Some(signs) = self.known_signs() {
+            return signs;
+        }
+        let signs = self
+            .signs
+            .get_or_init(|| Box::new(Mutex::new(self.blank())));
+        // Thresholds may have changed since they were read; whoever changes them from now on finds these signs.
+        if self.destination.rules.health == HealthPolicy::Cusum {
+            lock(signs).retarget(self.destination.bank());
+        }
+        signs
+    }
+
+    /// The same, if there is anything.
+    pub(super) fn known_signs(&self) -> Option<&Mutex<Signs>> {
+        self.signs.get().map(|signs| &**signs)
+    }
+
+    fn blank(&self) -> Signs {
+        let (shared, alone) = (&self.destination, self.endpoint.is_none());
+        Signs::new(&shared.rules, || shared.bank(), alone, self.born, self.seed)
     }
 
     pub(super) fn update<T>(&self, change: impl FnOnce(&mut Signs) -> T) -> T {
-        let mut signs = lock(&self.signs);
+        let mut signs = lock(self.signs());
         let result = change(&mut signs);
         let (before, word) = (self.word(), signs.word());
         // Release, and under the lock: words are published in the order of the changes they stand for.
-        self.word.store(word.bits(), Ordering::Release);
+        self.front.publish(word);
         if before.worth() != word.worth() {
             // It comes back: how fast it was before says nothing.
             if before.worth().out {
-                self.load.forget();
+                self.front.load.forget();
             }
             self.membership.is_worth(word.worth());
         }
-        // Relaxed: a picker that reads an old hint asks in vain, or one call later.
-        self.due.store(signs.due().as_u64(), Ordering::Relaxed);
+        self.front.set_due(signs.due());
         result
     }
 
