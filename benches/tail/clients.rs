@@ -34,7 +34,7 @@ pub(crate) struct Client {
 /// What a client is made with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Maker {
-    Ours(Policy),
+    Ours(fn() -> Policy),
     /// One after another.
     RoundRobin,
     /// Two at random, by peak latency and calls under way, behind a buffer so that it can be shared: tower's.
@@ -54,7 +54,7 @@ impl Maker {
             watched: None,
         };
         match self {
-            Self::Ours(policy) => ours(policy, world),
+            Self::Ours(policy) => ours(policy(), world),
             Self::RoundRobin => {
                 let replicas: Arc<[_]> = world.replicas().collect();
                 let next = Arc::new(AtomicUsize::new(0));

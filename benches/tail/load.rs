@@ -1,6 +1,6 @@
 //! What asking twice does to replicas that are busy, against asking once: where they could bear it, and where not.
 
-use buttress::Redundancy;
+use buttress::{Policy, Redundancy};
 
 use crate::{
     clients::Maker,
@@ -19,13 +19,17 @@ const BEARS: f64 = 10.0;
 /// Runs at least, for tails of few calls.
 const RUNS: u32 = 5;
 
+/// The same policy, asking once.
+fn once() -> Policy {
+    policy::policy().redundancy(Redundancy::None)
+}
+
 pub(crate) fn measure(report: &mut Report, plan: &Plan) -> Result<(), String> {
     if !HEDGES {
         return Ok(());
     }
-    let once = policy::policy().redundancy(Redundancy::None);
     for percent in [20, 40, 60, 80] {
-        let runs = |policy| -> Result<Vec<Seen>, String> {
+        let runs = |policy: fn() -> Policy| -> Result<Vec<Seen>, String> {
             let case = Case {
                 kind: Kind::Stalling,
                 fault: Fault::None,
@@ -37,7 +41,7 @@ pub(crate) fn measure(report: &mut Report, plan: &Plan) -> Result<(), String> {
                 .map(|run| case.run(plan, run))
                 .collect()
         };
-        let (ours, theirs) = (runs(policy::policy())?, runs(once)?);
+        let (ours, theirs) = (runs(policy::policy)?, runs(once)?);
         let calls = ours.iter().map(Seen::calls).sum();
         let ratios = ours
             .iter()

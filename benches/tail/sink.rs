@@ -26,7 +26,7 @@ pub(crate) fn measure(report: &mut Report, plan: &Plan) -> Result<(), String> {
         (0..plan.runs).map(|run| case.run(plan, run)).collect()
     };
     let both = |fault, load| {
-        let ours = runs(fault, load, Maker::Ours(policy::policy()))?;
+        let ours = runs(fault, load, Maker::Ours(policy::policy))?;
         Ok::<_, String>((ours, runs(fault, load, Maker::PeakEwma)?))
     };
     let (ours, theirs) = both(Fault::FailsFast(2), 0.6)?;

@@ -20,7 +20,7 @@ const SCENARIOS: [(&str, Fault); 6] = [
 
 pub(crate) fn measure(report: &mut Report, plan: &Plan) -> Result<(), String> {
     let clients = [
-        ("buttress", Maker::Ours(policy::policy())),
+        ("buttress", Maker::Ours(policy::policy)),
         ("round_robin", Maker::RoundRobin),
         ("p2c", Maker::PeakEwma),
     ];
@@ -67,9 +67,12 @@ pub(crate) fn measure(report: &mut Report, plan: &Plan) -> Result<(), String> {
     Ok(())
 }
 
+/// What is told of a run.
+type Figure = fn(&Seen) -> f64;
+
 fn said(report: &mut Report, key: &str, runs: &[Seen]) {
     let calls = runs.iter().map(Seen::calls).sum();
-    let figures: [(&str, fn(&Seen) -> f64); 5] = [
+    let figures: [(&str, Figure); 5] = [
         ("success", Seen::success),
         ("p50_ms", |seen| seen.quantile(0.5)),
         ("p99_ms", |seen| seen.quantile(0.99)),
