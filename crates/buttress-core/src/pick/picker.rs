@@ -33,8 +33,8 @@ pub(super) trait Facts {
     /// Was it taken out by hand?
     fn is_withdrawn(&self, member: usize) -> bool;
 
-    /// The share of calls that it gets, on its way back.
-    fn share(&self, member: usize) -> f64;
+    /// On its way back it gets a share of its calls: is this one of them? The same however often it is asked for a call.
+    fn is_its_turn(&self, member: usize) -> bool;
 
     /// Has the time come to ask its breaker?
     fn is_due(&self, member: usize) -> bool;
@@ -165,6 +165,7 @@ impl Picker {
                 vitals,
                 passed,
                 now,
+                draw,
             },
         )
     }
@@ -255,13 +256,13 @@ impl Picker {
     ) -> Option<usize> {
         let first = (0..TRIES).find_map(|_| {
             let place = range.drawn(draws.next());
-            self.flows(self.member(place), disregarded, draws, facts)
+            self.flows(self.member(place), disregarded, facts)
                 .then_some(place)
         })?;
         let second = (0..TRIES.min(range.count - 1)).find_map(|_| {
             let place = range.from + below(draws.next(), range.count - 1);
             let place = place + usize::from(place >= first);
-            (self.weight(place) > 0 && self.flows(self.member(place), disregarded, draws, facts))
+            (self.weight(place) > 0 && self.flows(self.member(place), disregarded, facts))
                 .then_some(place)
         });
         let candidate = |place: usize| Candidate {
@@ -284,7 +285,7 @@ impl Picker {
         let start = below(draws.next(), range.count);
         (0..range.count)
             .map(|step| self.member(range.from + (start + step) % range.count))
-            .find(|member| self.flows(*member, disregarded, draws, facts))
+            .find(|member| self.flows(*member, disregarded, facts))
     }
 
     /// Where all of a priority are, that it was drawn at all was their turn.
@@ -306,13 +307,7 @@ impl Picker {
     }
 
     /// May this call go to it?
-    fn flows(
-        &self,
-        member: usize,
-        disregarded: bool,
-        draws: &mut Draws,
-        facts: &impl Facts,
-    ) -> bool {
+    fn flows(&self, member: usize, disregarded: bool, facts: &impl Facts) -> bool {
         if facts.is_over(member) {
             return false;
         }
@@ -321,8 +316,7 @@ impl Picker {
         }
         match facts.state(member) {
             State::Closed => true,
-            // Each has its own chance: one that lost the draw for this call is passed over, not the call.
-            State::Ramping => unit(draws.next()) < facts.share(member),
+            State::Ramping => facts.is_its_turn(member),
             _ => false,
         }
     }
@@ -387,6 +381,7 @@ struct Known<'a, V, P> {
     vitals: V,
     passed: P,
     now: Nanos,
+    draw: u64,
 }
 
 impl<'a, V: Fn(usize) -> &'a Vitals, P: Fn(usize) -> bool> Facts for Known<'_, V, P> {
@@ -402,8 +397,10 @@ impl<'a, V: Fn(usize) -> &'a Vitals, P: Fn(usize) -> bool> Facts for Known<'_, V
         self.fronts[member].is_withdrawn()
     }
 
-    fn share(&self, member: usize) -> f64 {
-        self.fronts[member].share()
+    fn is_its_turn(&self, member: usize) -> bool {
+        // Each has its own chance: one that lost the draw for this call is passed over, not the call.
+        let mut chance = Draws::seeded(self.draw.rotate_left(32).wrapping_add(member as u64));
+        unit(chance.next()) < self.fronts[member].share()
     }
 
     fn is_due(&self, member: usize) -> bool {
