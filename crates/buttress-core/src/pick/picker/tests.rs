@@ -371,5 +371,9 @@ fn one_on_its_way_back_gets_its_share_of_its_part() {
     set.vitals[0].join(NOW);
     let share = set.vitals[0].share();
     let part = set.shares(100_000)[0];
-    assert!((part - share / 3.0).abs() < 0.003, "{part} of {}", share / 3.0);
+    assert!(
+        (part - share / 3.0).abs() < 0.003,
+        "{part} of {}",
+        share / 3.0
+    );
 }
