@@ -5,11 +5,13 @@
 
 mod alias;
 mod choice;
+mod facts;
 mod groups;
 mod load;
 mod picker;
 mod spill;
 mod subset;
+mod tier;
 
 pub use picker::Picker;
 pub use subset::PickPolicy;
