@@ -3,6 +3,7 @@
 mod future;
 mod layer;
 mod members;
+mod reader;
 mod sets;
 mod source;
 

@@ -2,28 +2,21 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    error::Error,
-    pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
-    time::Duration,
 };
 
 use buttress_core::{Destination, Endpoint, Panic, PickPolicy, ProbePolicy, Vitals};
-use futures_core::Stream;
 use tokio::{runtime::Handle, task::AbortHandle};
 
-use super::EndpointSets;
-use crate::{
-    probe::{self, Probe, Probing, Targets},
-    timer::Timer,
+use super::{
+    EndpointSets,
+    reader::{Problem, Reader, Sets},
 };
-
-/// How long the first set is waited for before calls are refused instead.
-const FIRST_SET: Duration = Duration::from_secs(10);
+use crate::probe::{self, Probe, Probing, Targets};
 
 /// One endpoint of the current set, with what is known of it.
 #[derive(Clone, Debug)]
@@ -69,16 +62,6 @@ impl std::fmt::Debug for State {
     }
 }
 
-type Problem = Box<dyn Error + Send + Sync>;
-
-struct Sets(Pin<Box<dyn Stream<Item = Result<Vec<Endpoint>, Problem>> + Send>>);
-
-impl std::fmt::Debug for Sets {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Sets")
-    }
-}
-
 impl Source {
     pub(super) fn new(
         name: &str,
@@ -87,7 +70,7 @@ impl Source {
         sets: impl EndpointSets,
     ) -> Self {
         let state = State {
-            unread: Some(Sets(Box::pin(Boxed { sets }))),
+            unread: Some(Sets::new(sets)),
             ..State::default()
         };
         Self {
@@ -194,21 +177,17 @@ impl Source {
 
     /// Takes what is there at once; leaves the rest, if there is any, to a task.
     fn start(self: &Arc<Self>, mut sets: Sets, cx: &mut Context<'_>) {
-        while let Poll::Ready(next) = sets.0.as_mut().poll_next(cx) {
+        while let Poll::Ready(next) = sets.poll_next(cx) {
             let Some(set) = next else {
                 return self.give_up();
             };
             self.take(set);
         }
-        let reader = Reader {
-            sets,
-            source: Arc::downgrade(self),
-            timer: Box::pin(Timer::default()),
-        };
+        let reader = Reader::new(sets, self);
         self.lock().reader = Some(tokio::spawn(reader.read()).abort_handle());
     }
 
-    fn take(&self, set: Result<Vec<Endpoint>, Problem>) {
+    pub(super) fn take(&self, set: Result<Vec<Endpoint>, Problem>) {
         match set {
             Ok(set) => self.publish(set),
             Err(problem) => {
@@ -252,7 +231,7 @@ impl Source {
     }
 
     /// No set came, and none will, or not in time: calls shall hear so.
-    fn give_up(&self) {
+    pub(super) fn give_up(&self) {
         let mut state = self.lock();
         if self.version() == 0 {
             self.advance(&mut state);
@@ -301,63 +280,5 @@ impl Drop for Source {
         if let Some(reader) = self.lock().reader.take() {
             reader.abort();
         }
-    }
-}
-
-/// Reads sets for as long as anybody uses them.
-struct Reader {
-    sets: Sets,
-    source: Weak<Source>,
-    timer: Pin<Box<Timer>>,
-}
-
-impl Reader {
-    async fn read(mut self) {
-        let give_up_at = crate::CLOCK.now().after(FIRST_SET);
-        let mut waiting = true;
-        loop {
-            let next = std::future::poll_fn(|cx| {
-                if let Poll::Ready(next) = self.sets.0.as_mut().poll_next(cx) {
-                    return Poll::Ready(Some(next));
-                }
-                if waiting {
-                    self.timer
-                        .as_mut()
-                        .poll_until(give_up_at, cx)
-                        .map(|()| None)
-                } else {
-                    Poll::Pending
-                }
-            })
-            .await;
-            let Some(source) = self.source.upgrade() else {
-                return;
-            };
-            match next {
-                Some(Some(set)) => source.take(set),
-                Some(None) => return source.give_up(),
-                None => source.give_up(),
-            }
-            waiting &= source.version() == 0;
-        }
-    }
-}
-
-pin_project_lite::pin_project! {
-    /// Any stream of sets, its problem boxed.
-    struct Boxed<T> {
-        #[pin]
-        sets: T,
-    }
-}
-
-impl<T: EndpointSets> Stream for Boxed<T> {
-    type Item = Result<Vec<Endpoint>, Problem>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.project()
-            .sets
-            .poll_next(cx)
-            .map(|next| next.map(|set| set.map_err(Into::into)))
     }
 }
