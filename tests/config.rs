@@ -236,6 +236,7 @@ fn a_file_that_cannot_be_names_the_field_and_what_would_do() {
             "deadline = \"2ms\"\nredundancy = { failover = 3 }",
             ["deadline = 2ms", "each of 3 attempts"],
         ),
+        ("pick = { subset = 0 }", ["pick.subset", "at least 1"]),
         ("extra_load = nan", ["extra_load", "0 to 1"]),
         (
             "health = { consecutive = 0 }",
@@ -400,13 +401,13 @@ fn the_page_on_files_leaves_no_key_out() {
     let unknown = toml::from_str::<Policy>("nothing = 1")
         .unwrap_err()
         .to_string();
-    let parts = ["breaker", "ejection", "probe", "throttle"].map(|part| {
+    let parts = ["breaker", "ejection", "pick", "probe", "throttle"].map(|part| {
         toml::from_str::<Policy>(&format!("{part} = {{ nothing = 1 }}"))
             .unwrap_err()
             .to_string()
     });
     for error in parts.iter().chain([&unknown]) {
-        let (_, keys) = error.split_once("expected one of").unwrap();
+        let (_, keys) = error.split_once("expected").unwrap();
         for key in keys.split('`').skip(1).step_by(2) {
             let is_there =
                 policy.contains(&format!("\n{key} = ")) || policy.contains(&format!(".{key}]"));

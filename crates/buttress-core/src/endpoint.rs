@@ -63,7 +63,7 @@ impl Endpoint {
         }
     }
 
-    /// Where it stands: what fails together.
+    /// Where it stands: what fails together. Callers that say where they stand prefer those nearby.
     #[must_use]
     pub fn zone(mut self, zone: impl Into<Arc<str>>) -> Self {
         self.zone = Some(zone.into());
@@ -77,15 +77,15 @@ impl Endpoint {
         self
     }
 
-    /// Its share of calls, relative to the others; 1 by default. So far no choice among endpoints heeds it.
+    /// Its share of calls, relative to others of its priority; 1 by default. Of 0 it gets calls only where nobody else takes them.
     #[must_use]
     pub const fn weight(mut self, weight: u32) -> Self {
         self.weight = weight;
         self
     }
 
-    /// Which tier it belongs to, lower before higher; 0 by default. Ejection caps and panic are reckoned per tier; so far
-    /// the choice among endpoints does not heed it.
+    /// Which tier it belongs to, lower before higher; 0 by default. A tier is asked when those before it cannot bear all
+    /// calls: with less than 72 % of them well. Ejection caps and panic are reckoned per tier.
     #[must_use]
     pub const fn priority(mut self, priority: u32) -> Self {
         self.priority = priority;
@@ -98,6 +98,10 @@ impl Endpoint {
 
     pub(crate) const fn of_version(&self) -> Option<&Arc<str>> {
         self.version.as_ref()
+    }
+
+    pub(crate) const fn weighs(&self) -> u32 {
+        self.weight
     }
 
     pub(crate) const fn tier(&self) -> u32 {

@@ -51,6 +51,7 @@ mod math;
 mod outcome;
 mod peers;
 mod permit;
+mod pick;
 mod policy_error;
 mod priority;
 mod probe;
@@ -90,6 +91,7 @@ pub use locate::{FaultKind, Place, Suspect, Verdict};
 pub use outcome::{Cause, Origin, Outcome, Sign};
 pub use peers::{EjectionPolicy, PeersPolicy, Tally};
 pub use permit::Permit;
+pub use pick::{PickPolicy, Picker};
 pub use policy_error::PolicyError;
 pub use priority::Priority;
 pub use probe::{Edge, ProbePolicy, Rota};
@@ -101,7 +103,9 @@ pub use redundancy::{
 };
 pub use refusal::{Limiter, Refusal};
 pub use registry::{Registry, Snapshot};
-pub use stats::{Causes, Counts, Decided, Decisions, Episode, Recovery, Reliability, Trend};
+pub use stats::{
+    Causes, Counts, Coverage, Decided, Decisions, Episode, Recovery, Reliability, Trend,
+};
 pub use supervise::{Next, Restart, Supervision, SupervisorPolicy};
 pub use time::{Clock, Nanos};
 pub use unknown_name::UnknownName;

@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    CallCounts, Calls, Causes, Counts, Decisions, Destination, Episode, Events, Force, Health,
-    Nanos, Reliability, State, Trend, UnknownName, Verdict, Vitals,
+    CallCounts, Calls, Causes, Counts, Coverage, Decisions, Destination, Episode, Events, Force,
+    Health, Nanos, Reliability, State, Trend, UnknownName, Verdict, Vitals,
     sync::{Arc, Mutex, Weak, lock},
 };
 
@@ -44,6 +44,8 @@ pub struct Snapshot {
     pub throttled: f64,
     /// How many attempts ended how.
     pub counts: Counts,
+    /// How often another made good what failed here first.
+    pub coverage: Coverage,
     /// What became of its alarms.
     pub decisions: Decisions,
     /// What its outages say about it, where statistics are at work.

@@ -1,6 +1,6 @@
 //! The root.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use buttress_core::{Endpoint, Parts, PolicyError, ReconnectPolicy, Registry, UnknownName, Vitals};
 
@@ -42,6 +42,8 @@ use crate::{
 pub struct Buttress {
     #[cfg_attr(feature = "serde", serde(default, rename = "policy"))]
     policies: BTreeMap<String, Policy>,
+    #[cfg_attr(feature = "serde", serde(default))]
+    zone: Option<Arc<str>>,
     #[cfg_attr(feature = "serde", serde(skip, default = "host::registry"))]
     registry: Registry,
 }
@@ -52,6 +54,7 @@ impl Buttress {
     pub fn new() -> Self {
         Self {
             policies: BTreeMap::new(),
+            zone: None,
             registry: host::registry(),
         }
     }
@@ -60,6 +63,32 @@ impl Buttress {
     #[must_use]
     pub fn policy(mut self, name: impl Into<String>, policy: Policy) -> Self {
         self.policies.insert(name.into(), policy);
+        self
+    }
+
+    /// Says where this process stands: endpoints of that [zone](Endpoint::zone) are preferred, in sets of six or more, as far
+    /// as they can bear their part of all calls.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use buttress::{Buttress, Endpoint, Idempotent, Plain, Policy, fixed};
+    /// use tower::{BoxError, service_fn};
+    ///
+    /// let buttress = Buttress::new().zone("eu-1a").policy("db", Policy::new());
+    /// let replicas = (1..=6).map(|n| {
+    ///     let zone = if n % 2 == 0 { "eu-1a" } else { "eu-1b" };
+    ///     Endpoint::new(format!("10.0.0.{n}:5432")).map(|endpoint| endpoint.zone(zone))
+    /// });
+    /// let replicas = fixed(replicas.collect::<Result<Vec<_>, _>>()?)?;
+    /// let connect = |_: &Endpoint| service_fn(|query: &'static str| async move { Ok::<_, BoxError>(query) });
+    /// let db = buttress.dispatch("db", Idempotent(Plain), replicas, connect)?;
+    /// # let _ = db;
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    #[must_use]
+    pub fn zone(mut self, zone: impl Into<Arc<str>>) -> Self {
+        self.zone = Some(zone.into());
         self
     }
 
@@ -172,6 +201,10 @@ impl Buttress {
         self.named(name, |policy| {
             DispatchLayer::within(name, protocol, policy, sets, &self.registry)
         })
+        .map(|layer| match &self.zone {
+            Some(zone) => layer.zone(Arc::clone(zone)),
+            None => layer,
+        })
         .map(|layer| layer.over(connect))
     }
 
@@ -274,6 +307,6 @@ impl Default for Buttress {
 /// By policies: what was declared, not what has happened since.
 impl PartialEq for Buttress {
     fn eq(&self, other: &Self) -> bool {
-        self.policies == other.policies
+        (&self.policies, &self.zone) == (&other.policies, &other.zone)
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use buttress_core::{
     BreakerPolicy, Call, EjectionPolicy, EnforcePolicy, Explanation, HealthPolicy, HedgePolicy,
-    LimitPolicy, MAX_ATTEMPTS, Nanos, Parts, PeersPolicy, PolicyError, ProbePolicy, Ratio,
-    Redundancy, Rules, ThrottlePolicy, Traffic, print_duration,
+    LimitPolicy, MAX_ATTEMPTS, Nanos, Parts, PeersPolicy, PickPolicy, PolicyError, ProbePolicy,
+    Ratio, Redundancy, Rules, ThrottlePolicy, Traffic, print_duration,
 };
 
 use crate::{ambient::Around, terms::Terms};
@@ -32,6 +32,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// | `breaker` | 0.5 s, doubling to 5 s (alone 2 s); about 7 good probes, then a ramp | how long to leave it alone, and how it comes back |
 /// | `limit` | none | how many calls may be under way at once, to each endpoint, and whether others wait |
 /// | `throttle` | twice what is accepted; refuses 90 % at most | how many calls are sent to an endpoint that turns calls down |
+/// | `pick` | among all endpoints of a set | which part of a very large set is used |
 /// | `probe` | every 2 s, at once on suspicion | how endpoints are probed, where a probe is given |
 ///
 /// # Examples
@@ -85,6 +86,7 @@ pub struct Policy {
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     limit: Option<LimitPolicy>,
     throttle: ThrottlePolicy,
+    pick: PickPolicy,
     probe: ProbePolicy,
 }
 
@@ -108,6 +110,7 @@ impl Policy {
             breaker: BreakerPolicy::new(),
             limit: None,
             throttle: ThrottlePolicy::new(),
+            pick: PickPolicy::new(),
             probe: ProbePolicy::new(),
         }
     }
@@ -218,6 +221,13 @@ impl Policy {
         self
     }
 
+    /// Sets which part of a very large set is used.
+    #[must_use]
+    pub const fn pick(mut self, pick: PickPolicy) -> Self {
+        self.pick = pick;
+        self
+    }
+
     /// Sets how endpoints are probed, where a probe is given.
     #[must_use]
     pub const fn probe(mut self, probe: ProbePolicy) -> Self {
@@ -269,6 +279,7 @@ impl Policy {
             let needs = format!("less than deadline, {}", print_duration(deadline));
             return Err(PolicyError::new("limit.wait", print_duration(wait), needs));
         }
+        self.pick.check()?;
         self.probe.check()?;
         self.check_extra_load()?;
         self.rules(Parts::default()).check()
@@ -338,6 +349,10 @@ impl Policy {
             throttle: self.throttle,
             parts,
         }
+    }
+
+    pub(crate) const fn picks(&self) -> PickPolicy {
+        self.pick
     }
 
     pub(crate) const fn probes(&self) -> ProbePolicy {

@@ -18,6 +18,7 @@ use crate::{
     BreakerPolicy, Endpoint, Event, EventKind, HealthPolicy, HedgeAfter, Host, Nanos, Registry,
     Rules, Verdict, Vitals,
     health::Bank,
+    pick::Groups,
     sync::{Arc, AtomicBool, AtomicU64, Mutex, Weak, lock},
     vitals::VitalState,
 };
@@ -58,6 +59,8 @@ pub(crate) struct Shared {
     /// Made for the first call that has a label.
     names: OnceLock<Names>,
     members: Mutex<Vec<Weak<VitalState>>>,
+    /// What pickers read of its priorities and zones.
+    pub(crate) groups: Groups,
     /// When a rate to declare was last suggested; zero for never.
     suggested: AtomicU64,
     /// Was it in panic when last looked at?
@@ -142,6 +145,7 @@ impl Destination {
             callers: Callers::new(),
             names: OnceLock::new(),
             members: Mutex::default(),
+            groups: Groups::default(),
             suggested: AtomicU64::new(0),
             panicking: AtomicBool::new(false),
             common_cause: AtomicU64::new(0),

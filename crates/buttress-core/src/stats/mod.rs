@@ -1,6 +1,7 @@
 //! Counting: outcomes, calls under way, latencies, episodes, and what follows from them.
 
 mod counts;
+mod coverage;
 mod decisions;
 mod episode;
 mod flights;
@@ -12,6 +13,8 @@ mod trend;
 
 pub(crate) use counts::Counters;
 pub use counts::{Causes, Counts};
+pub use coverage::Coverage;
+pub(crate) use coverage::Switches;
 pub use decisions::{Decided, Decisions};
 pub use episode::{Episode, Recovery};
 pub(crate) use flights::{Flights, Note};

@@ -12,7 +12,7 @@ use ::loom::sync::atomic::{self, Ordering, fence};
 
 /// Loom's, with a fence between a `SeqCst` write and the next `SeqCst` read of a thread: what Dekker's argument is built
 /// on. It stands where both are `SeqCst` and nowhere else, so that a model shows it when one of them is weakened.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct AtomicU64(atomic::AtomicU64);
 
 impl AtomicU64 {

@@ -91,7 +91,10 @@ impl State {
     }
 
     pub(super) fn health(&self) -> Health {
-        let mut signs = lock(&self.signs);
+        let Some(signs) = self.known_signs() else {
+            return Health::Healthy;
+        };
+        let mut signs = lock(signs);
         signs.settle(self.good());
         signs.health()
     }

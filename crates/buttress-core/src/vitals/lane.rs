@@ -190,5 +190,6 @@ pub(crate) fn made(vitals: super::Vitals) -> super::Vitals {
     for lane in 0..count() {
         vitals.0.lane(lane).shard.recorder();
     }
+    vitals.0.state.signs();
     vitals
 }

@@ -5,6 +5,7 @@ mod callers;
 mod census;
 mod entry;
 mod force;
+mod front;
 mod host;
 mod lane;
 mod probed;
@@ -18,6 +19,7 @@ mod turns;
 mod word;
 
 pub use force::Force;
+pub(crate) use front::Front;
 pub use host::{Host, Parts, Rules};
 #[cfg(all(test, loom))]
 pub(crate) use lane::made;
@@ -25,9 +27,10 @@ pub(crate) use lane::{Lane, Lanes};
 pub(crate) use state::State as VitalState;
 
 use crate::{
-    Admission, Ask, Attempt, Calls, Clock, Destination, Edge, Health, Labels, Nanos, Outcome,
-    Permit, Refusal, Snapshot, State,
+    Admission, Ask, Attempt, Calls, Clock, Destination, Edge, EjectionPolicy, Endpoint, Health,
+    Labels, Nanos, Outcome, Permit, Refusal, Snapshot, State,
     destination::Shared,
+    pick::Group,
     registry::name,
     sync::{Arc, Weak},
 };
@@ -117,6 +120,17 @@ impl Vitals {
         !self.0.state.is_full()
     }
 
+    /// Asks for one attempt though its breaker says no: where so few of a set are usable that their health is disregarded.
+    ///
+    /// # Errors
+    ///
+    /// Refused while it is taken out by hand.
+    pub fn admit_anyway(&self, now: Nanos) -> Result<Attempt, Refusal> {
+        let lane = self.0.mine();
+        lane.permit_anyway(now)
+            .map(|permit| Attempt::new(Arc::clone(lane), permit))
+    }
+
     /// May an attempt begin at `now`? Whoever takes a permit owes its [`record`](Self::record).
     ///
     /// # Errors
@@ -202,6 +216,11 @@ impl Vitals {
         self.0.state.address()
     }
 
+    /// A call failed here first, and was `covered` by another, or not.
+    pub fn switched(&self, covered: bool) {
+        self.0.state.switches.count(covered);
+    }
+
     /// Is there evidence against it?
     #[must_use]
     pub fn is_suspect(&self) -> bool {
@@ -266,6 +285,28 @@ impl Vitals {
         Arc::ptr_eq(&self.0.state.destination, destination)
     }
 
+    /// The same endpoint is described anew: it may be of another priority now, or elsewhere.
+    pub fn describe(&self, endpoint: &Endpoint) {
+        let groups = &self.0.state.destination.groups;
+        self.0.state.membership.moves(groups, endpoint);
+    }
+
+    pub(crate) fn front(&self) -> Arc<Front> {
+        Arc::clone(&self.0.state.front)
+    }
+
+    pub(crate) fn group(&self, priority: u32, zone: Option<&Arc<str>>) -> Arc<Group> {
+        self.0.state.destination.groups.of(priority, zone)
+    }
+
+    pub(crate) fn ejection(&self) -> EjectionPolicy {
+        self.0.state.destination.rules.ejection
+    }
+
+    pub(crate) fn is_limited(&self) -> bool {
+        self.0.state.destination.rules.limit.is_some()
+    }
+
     pub(crate) fn join(&self, now: Nanos) {
         self.0.state.join(now);
     }
@@ -290,6 +331,10 @@ impl Vitals {
 impl Lane {
     fn permit(&self, now: Nanos) -> Result<Permit, Refusal> {
         self.state.permit(&self.shard, self.number, now)
+    }
+
+    fn permit_anyway(&self, now: Nanos) -> Result<Permit, Refusal> {
+        self.state.permit_anyway(&self.shard, self.number, now)
     }
 
     pub(crate) fn record(&self, permit: Permit, now: Nanos, outcome: Outcome) {

@@ -86,7 +86,7 @@ impl State {
     pub(super) fn diagnosed(&self, verdict: Option<Arc<Verdict>>, at: Nanos) {
         if let Some(verdict) = verdict {
             let grey = verdict.kind == FaultKind::Grey;
-            lock(&self.signs).diagnosed(&verdict);
+            lock(self.signs()).diagnosed(&verdict);
             self.say(at, EventKind::Diagnosed(verdict));
             if grey {
                 self.say(at, EventKind::Grey);

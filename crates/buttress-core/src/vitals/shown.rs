@@ -68,7 +68,7 @@ impl State {
             endpoint: self.address(),
             wall: &|at| self.destination.host.registry.wall(at),
         };
-        let mut signs = lock(&self.signs);
+        let mut signs = lock(self.signs());
         signs.settle(self.good());
         let health = signs.health();
         Snapshot {
@@ -87,6 +87,7 @@ impl State {
             throttled: self.throttled_share(),
             forced: signs.forced(),
             counts,
+            coverage: self.switches.read(),
             decisions: signs.decisions(),
             reliability: signs.reliability(now),
             trend: signs.trend(now),
@@ -96,6 +97,6 @@ impl State {
     }
 
     pub(super) fn forced(&self) -> Option<Force> {
-        lock(&self.signs).forced()
+        self.known_signs().and_then(|signs| lock(signs).forced())
     }
 }

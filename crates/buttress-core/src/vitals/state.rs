@@ -5,6 +5,7 @@ use std::{sync::OnceLock, time::Duration};
 use super::{
     Force,
     census::Asked,
+    front::Front,
     lane::{Shard, Shards, count},
     probed::Found,
     signs::{Set, Signs},
@@ -13,13 +14,15 @@ use super::{
     word::Word,
 };
 use crate::{
-    Cause, Endpoint, EventKind, Labels, Nanos, Outcome, Permit, Refusal, Sign, Verdict,
+    Cause, Endpoint, EventKind, HealthPolicy, Labels, Nanos, Outcome, Permit, Refusal, Sign,
+    Verdict,
     destination::{Ruling, Shared},
     health::{Alarm, Bank},
     limit::Limit,
     locate::{Call, Ending, Record},
     permit::Seat,
-    stats::{Latency, Note},
+    pick::Membership,
+    stats::{Latency, Note, Switches},
     sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, lock},
 };
 
@@ -32,12 +35,13 @@ pub(crate) struct State {
     pub(super) endpoint: Option<Endpoint>,
     /// Which key it is of, where a layer tells keys apart. Keys are no peers of each other.
     key: Option<Arc<str>>,
-    /// What a healthy call needs to know of `signs`, in one load: see [`Word`].
-    word: AtomicU64,
-    /// From when on a call may be admitted, for pickers: a hint beside `word`, which decides.
-    due: AtomicU64,
     /// For pickers, while it is on its way back.
     turns: Turns,
+    pub(super) front: Arc<Front>,
+    /// Calls that failed here first.
+    pub(super) switches: Switches,
+    /// Whom it counts for, for pickers.
+    pub(super) membership: Membership,
     /// When to look for calls that have grown too old.
     pub(super) look_at: AtomicU64,
     pub(super) shards: Shards,
@@ -60,7 +64,9 @@ pub(crate) struct State {
     pub(super) overtaken: AtomicU64,
     /// Made when something was counted.
     pub(super) asked: Mutex<Option<Box<Asked>>>,
-    pub(super) signs: Mutex<Signs>,
+    /// Made when something happens.
+    signs: OnceLock<Box<Mutex<Signs>>>,
+    seed: u64,
 }
 
 impl State {
@@ -72,12 +78,13 @@ impl State {
         let limit = rules.limit.as_ref();
         Self {
             limit: limit.map(|policy| Box::new(Limit::new(policy, count(), now, seed))),
+            key: None,
+            turns: Turns::new(seed),
+            membership: Membership::new(&destination.groups, endpoint.as_ref()),
+            switches: Switches::default(),
             destination,
             endpoint,
-            key: None,
-            word: AtomicU64::new(signs.word().bits()),
-            due: AtomicU64::new(0),
-            turns: Turns::new(seed),
+            front: Arc::new(Front::new(signs.word())),
             look_at: AtomicU64::new(IDLE),
             shards: Shards::new(),
             discounted: AtomicU64::new(0),
@@ -91,7 +98,8 @@ impl State {
             late: AtomicU64::new(0),
             overtaken: AtomicU64::new(0),
             asked: Mutex::default(),
-            signs: Mutex::new(signs),
+            signs: OnceLock::new(),
+            seed,
         }
     }
 
@@ -145,11 +153,7 @@ impl State {
         if !word.flows() {
             return self.begin_if_it_may(shard, lane, now, holds);
         }
-        let seat = Seat {
-            holds,
-            ..shard.board(lane, now)
-        };
-        self.watch(now);
+        let seat = self.board(shard, lane, now, holds);
         Ok(Permit {
             started: now,
             generation: word.generation(),
@@ -170,11 +174,7 @@ impl State {
         self.tell(now, change);
         match permit {
             Ok(permit) => {
-                let seat = Seat {
-                    holds,
-                    ..shard.board(lane, now)
-                };
-                self.watch(now);
+                let seat = self.board(shard, lane, now, holds);
                 Ok(Permit { seat, ..permit })
             }
             Err(retry_after) => {
@@ -183,6 +183,41 @@ impl State {
                 Err(Refusal::Open { retry_after })
             }
         }
+    }
+
+    /// The same, though its breaker says no: where health is disregarded. What comes of it is counted, and believed by nobody.
+    pub(super) fn permit_anyway(
+        &self,
+        shard: &Shard,
+        lane: u8,
+        now: Nanos,
+    ) -> Result<Permit, Refusal> {
+        self.permit(shard, lane, now).or_else(|refusal| {
+            let word = self.word();
+            if word.is_withdrawn() || !matches!(refusal, Refusal::Open { .. }) {
+                return Err(refusal);
+            }
+            Ok(Permit {
+                started: now,
+                generation: word.generation().wrapping_sub(1),
+                probe: false,
+                seat: self.board(shard, lane, now, false),
+            })
+        })
+    }
+
+    #[inline]
+    fn board(&self, shard: &Shard, lane: u8, now: Nanos, holds: bool) -> Seat {
+        let seat = Seat {
+            holds,
+            ..shard.board(lane, now)
+        };
+        // Only who is picked among several is counted where all lanes meet.
+        if self.endpoint.is_some() {
+            self.front.load.begin(now);
+        }
+        self.watch(now);
+        seat
     }
 
     pub(super) fn label(&self, permit: &mut Permit, labels: Labels<'_>) {
@@ -213,6 +248,9 @@ impl State {
         if permit.seat.holds {
             self.leave(shard, true);
             self.learn_limit(shard, &permit, now, outcome);
+        }
+        if self.endpoint.is_some() {
+            self.front.load.end(now, now.since(permit.started), outcome);
         }
         let found = permit
             .seat
@@ -376,7 +414,9 @@ impl State {
 
     /// So much evidence is enough from now on.
     pub(crate) fn retarget(&self, bank: Bank) {
-        lock(&self.signs).retarget(bank);
+        if let Some(signs) = self.known_signs() {
+            lock(signs).retarget(bank);
+        }
     }
 
     /// Does by hand what `force` says, or no longer.
@@ -398,7 +438,7 @@ impl State {
     }
 
     pub(super) fn due(&self, now: Nanos) -> Nanos {
-        let due = Nanos::new(self.due.load(Ordering::Relaxed));
+        let due = self.front.due();
         // Farther off than it can be, it was set by a clock that was set back since.
         let breaker = &self.destination.rules.breaker;
         if due.since(now) > breaker.longest_wait(self.endpoint.is_none()) {
@@ -409,17 +449,55 @@ impl State {
     }
 
     pub(super) fn word(&self) -> Word {
-        // Acquire: pairs with the Release in `update`; whoever sees a generation sees what made it.
-        Word::from_bits(self.word.load(Ordering::Acquire))
+        self.front.word()
+    }
+
+    /// What speaks for and against it. Most endpoints of a large set never have anything, and then this is not made.
+    pub(super) fn signs(&self) -> &Mutex<Signs> {
+        if let Some(signs) = self.known_signs() {
+            return signs;
+        }
+        let signs = self
+            .signs
+            .get_or_init(|| Box::new(Mutex::new(self.blank())));
+        // Thresholds may have changed since they were read; whoever changes them from now on finds these signs.
+        if self.destination.rules.health == HealthPolicy::Cusum {
+            lock(signs).retarget(self.destination.bank());
+        }
+        signs
+    }
+
+    /// The same, if there is anything.
+    pub(super) fn known_signs(&self) -> Option<&Mutex<Signs>> {
+        self.signs.get().map(|signs| &**signs)
+    }
+
+    fn blank(&self) -> Signs {
+        let (shared, alone) = (&self.destination, self.endpoint.is_none());
+        Signs::new(
+            &shared.rules,
+            &shared.breaker,
+            || shared.bank(),
+            alone,
+            self.born,
+            self.seed,
+        )
     }
 
     pub(super) fn update<T>(&self, change: impl FnOnce(&mut Signs) -> T) -> T {
-        let mut signs = lock(&self.signs);
+        let mut signs = lock(self.signs());
         let result = change(&mut signs);
+        let (before, word) = (self.word(), signs.word());
         // Release, and under the lock: words are published in the order of the changes they stand for.
-        self.word.store(signs.word().bits(), Ordering::Release);
-        // Relaxed: a picker that reads an old hint asks in vain, or one call later.
-        self.due.store(signs.due().as_u64(), Ordering::Relaxed);
+        self.front.publish(word);
+        if before.worth() != word.worth() {
+            // It comes back: how fast it was before says nothing.
+            if before.worth().out {
+                self.front.load.forget();
+            }
+            self.membership.is_worth(word.worth());
+        }
+        self.front.set_due(signs.due());
         result
     }
 

@@ -1,6 +1,6 @@
 //! The state as one word.
 
-use crate::{Permit, Sign, State};
+use crate::{Permit, Sign, State, pick::Worth};
 
 /// The published part of what the lock guards: the generation in the upper half; state and flags in the lower.
 #[derive(Clone, Copy)]
@@ -35,6 +35,14 @@ impl Word {
     /// The share of its calls that it gets, 0 to 1.
     pub(super) const fn share(self) -> f64 {
         (self.0 >> Self::SHARE_AT) as u8 as f64 / 255.0
+    }
+
+    /// What it is worth to whoever picks.
+    pub(super) const fn worth(self) -> Worth {
+        Worth {
+            share: (self.0 >> Self::SHARE_AT) as u8,
+            out: !matches!(self.state(), State::Closed | State::Ramping),
+        }
     }
 
     pub(super) const fn from_bits(bits: u64) -> Self {

@@ -88,6 +88,14 @@ impl<P> DispatchLayer<P> {
         self
     }
 
+    /// Says where the caller stands: endpoints of that [zone](Endpoint::zone) are preferred, as far as they can bear their
+    /// part of all calls. To be said once, before the first service is made.
+    #[must_use]
+    pub fn zone(self, zone: impl Into<Arc<str>>) -> Self {
+        self.plan.source.stands_in(zone.into());
+        self
+    }
+
     pub(crate) fn within(
         name: &str,
         protocol: P,
@@ -97,7 +105,7 @@ impl<P> DispatchLayer<P> {
     ) -> Result<Self, PolicyError> {
         policy.check()?;
         let destination = host::destination(name, &policy.rules(Parts::default()), registry);
-        let source = Source::new(name, destination, sets);
+        let source = Source::new(name, destination, policy.picks(), sets);
         Ok(Self {
             protocol,
             plan: Arc::new(Plan::new(policy, source)),

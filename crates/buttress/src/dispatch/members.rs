@@ -7,14 +7,14 @@ use std::{
     time::Duration,
 };
 
-use buttress_core::{Endpoint, Nanos, State, Vitals};
+use buttress_core::{Attempt, Endpoint, Nanos, Picker, Refusal, State, Vitals};
 
 use super::source::Source;
 
 /// One endpoint, its record, and the way to it.
 #[derive(Debug)]
 pub(super) struct Member<S> {
-    pub(super) address: Box<str>,
+    endpoint: Endpoint,
     pub(super) vitals: Vitals,
     pub(super) service: S,
 }
@@ -24,17 +24,23 @@ pub(super) struct Member<S> {
 pub(super) struct Members<S> {
     version: u64,
     pub(super) all: Box<[Member<S>]>,
+    picker: Picker,
 }
 
 impl<S> Members<S> {
+    fn new(version: u64, all: Box<[Member<S>]>, picker: Picker) -> Self {
+        Self {
+            version,
+            all,
+            picker,
+        }
+    }
+
     pub(super) const fn version(&self) -> u64 {
         self.version
     }
 
-    /// A member that takes calls at `now` and was not passed over: the first from a random place on.
-    ///
-    /// With `probe`, one whose breaker wants to know whether it is well again comes first, if it is among the first few
-    /// looked at: nothing but a call will tell.
+    /// Whom to ask at `now`, by a draw; with `probe`, rather one whose breaker wants to know whether it is well again.
     pub(super) fn pick(
         &self,
         now: Nanos,
@@ -42,33 +48,32 @@ impl<S> Members<S> {
         probe: bool,
         passed: impl Fn(usize) -> bool,
     ) -> Option<usize> {
-        let count = self.all.len();
-        let start = (draw % count.max(1) as u64) as usize;
-        let mut candidates = (0..count)
-            .map(|step| (start + step) % count)
-            .filter(|index| !passed(*index));
-        let of = |index: &usize| &self.all[*index].vitals;
-        // One that several calls may try at once gets its share of them by turns, and not all.
-        let due = |index: &usize| {
-            let one = of(index);
-            !takes_calls(one) && one.due(now) <= now && !one.takes_turn()
-        };
-        // On its way back it gets its share: one whose turn it is not is passed over, not the call.
-        let flows = |index: &usize| of(index).has_room() && of(index).takes_turn();
-        probe
-            .then(|| candidates.clone().take(LOOKS).find(due))
-            .flatten()
-            .or_else(|| candidates.clone().find(flows))
-            .or_else(|| candidates.clone().find(|index| takes_calls(of(index))))
-            .or_else(|| candidates.find(due))
+        let vitals = |place: usize| &self.all[place].vitals;
+        self.picker.pick(now, draw, probe, vitals, passed)
+    }
+
+    /// Asks the one at `place` for an attempt.
+    pub(super) fn admit(&self, place: usize, now: Nanos) -> Result<Attempt, Refusal> {
+        let vitals = &self.all[place].vitals;
+        vitals.admit_at(now).or_else(|refusal| {
+            if self.picker.disregards_health() {
+                vitals.admit_anyway(now)
+            } else {
+                Err(refusal)
+            }
+        })
     }
 
     /// Is there a member that a call could go to, and was not passed over?
     pub(super) fn reaches(&self, now: Nanos, passed: impl Fn(usize) -> bool) -> bool {
         let mut members = self.all.iter().enumerate();
-        members.any(|(index, member)| {
-            !passed(index) && (takes_calls(&member.vitals) || member.vitals.due(now) <= now)
-        })
+        members.any(|(index, member)| !passed(index) && self.may_reach(&member.vitals, now))
+    }
+
+    fn may_reach(&self, vitals: &Vitals, now: Nanos) -> bool {
+        matches!(vitals.state(), State::Closed | State::Ramping)
+            || vitals.due(now) <= now
+            || self.picker.disregards_health()
     }
 
     /// Until the first member may be asked again.
@@ -80,13 +85,6 @@ impl<S> Members<S> {
     }
 }
 
-fn takes_calls(vitals: &Vitals) -> bool {
-    matches!(vitals.state(), State::Closed | State::Ramping)
-}
-
-/// How many members are looked at for one that wants a probe: a pick stays O(1) in large sets.
-const LOOKS: usize = 8;
-
 /// Makes members of endpoints, and keeps those that stay.
 pub(super) struct Connections<S> {
     connect: Box<dyn Fn(&Endpoint) -> S + Send + Sync>,
@@ -95,10 +93,7 @@ pub(super) struct Connections<S> {
 
 impl<S: Clone> Connections<S> {
     pub(super) fn new(connect: impl Fn(&Endpoint) -> S + Send + Sync + 'static) -> Self {
-        let none = Members {
-            version: 0,
-            all: Box::default(),
-        };
+        let none = Members::new(0, Box::default(), Picker::new([], None));
         Self {
             connect: Box::new(connect),
             current: Mutex::new(Arc::new(none)),
@@ -113,21 +108,20 @@ impl<S: Clone> Connections<S> {
             let known: HashMap<&str, &Member<S>> = current
                 .all
                 .iter()
-                .map(|member| (&*member.address, member))
+                .map(|member| (member.endpoint.address(), member))
                 .collect();
             let all = nodes.iter().map(|node| Member {
-                address: node.endpoint.address().into(),
+                endpoint: node.endpoint.clone(),
                 vitals: node.vitals.clone(),
                 service: known.get(node.endpoint.address()).map_or_else(
                     || (self.connect)(&node.endpoint),
                     |member| member.service.clone(),
                 ),
             });
-            let members = Members {
-                version,
-                all: all.collect(),
-            };
-            *current = Arc::new(members);
+            let all: Box<[Member<S>]> = all.collect();
+            let known = all.iter().map(|member| (&member.endpoint, &member.vitals));
+            let picker = Picker::new(known, source.zone());
+            *current = Arc::new(Members::new(version, all, picker));
         }
         Arc::clone(&current)
     }

@@ -4,12 +4,13 @@ mod flights;
 mod future;
 mod layer;
 mod members;
+mod reader;
 mod sets;
 mod source;
 mod tries;
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Weak},
     task::{Context, Poll, ready},
 };
 
@@ -39,7 +40,9 @@ pub struct Dispatch<S, P> {
     protocol: P,
     plan: Arc<Plan>,
     connections: Arc<Connections<S>>,
-    members: Arc<Members<S>>,
+    /// Held by calls alone: whoever has not called for long must not keep endpoints that are gone.
+    members: Weak<Members<S>>,
+    version: u64,
 }
 
 /// What a layer's services share.
@@ -65,6 +68,14 @@ impl Plan {
 }
 
 impl<S: Clone, P> Dispatch<S, P> {
+    /// Looks at the current set.
+    fn refresh(&mut self) -> Arc<Members<S>> {
+        let members = self.connections.refresh(&self.plan.source);
+        self.version = members.version();
+        self.members = Arc::downgrade(&members);
+        members
+    }
+
     fn new(
         protocol: P,
         plan: Arc<Plan>,
@@ -76,7 +87,8 @@ impl<S: Clone, P> Dispatch<S, P> {
             protocol,
             plan,
             connections,
-            members,
+            version: members.version(),
+            members: Arc::downgrade(&members),
         }
     }
 }
@@ -133,7 +145,8 @@ impl<S, P: Clone> Clone for Dispatch<S, P> {
             protocol: self.protocol.clone(),
             plan: Arc::clone(&self.plan),
             connections: Arc::clone(&self.connections),
-            members: Arc::clone(&self.members),
+            members: Weak::clone(&self.members),
+            version: self.version,
         }
     }
 }
@@ -149,9 +162,9 @@ where
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), P::Error>> {
         let version = self.plan.source.version();
-        if version == 0 || version != self.members.version() {
+        if version == 0 || version != self.version {
             ready!(self.plan.source.poll_first(cx));
-            self.members = self.connections.refresh(&self.plan.source);
+            self.refresh();
         }
         Poll::Ready(Ok(()))
     }
@@ -162,7 +175,7 @@ where
             request,
             self.protocol.clone(),
             Arc::clone(&self.plan),
-            Arc::clone(&self.members),
+            self.members.upgrade().unwrap_or_else(|| self.refresh()),
         )
     }
 }

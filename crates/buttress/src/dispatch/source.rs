@@ -1,29 +1,22 @@
 //! The current set of endpoints, and who keeps it current.
 
 use std::{
-    collections::HashSet,
-    error::Error,
-    pin::Pin,
+    collections::{HashMap, HashSet},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
-    time::Duration,
 };
 
-use buttress_core::{Destination, Endpoint, Panic, ProbePolicy, Vitals};
-use futures_core::Stream;
+use buttress_core::{Destination, Endpoint, Panic, PickPolicy, ProbePolicy, Vitals};
 use tokio::{runtime::Handle, task::AbortHandle};
 
-use super::EndpointSets;
-use crate::{
-    probe::{self, Probe, Probing, Targets},
-    timer::Timer,
+use super::{
+    EndpointSets,
+    reader::{Problem, Reader, Sets},
 };
-
-/// How long the first set is waited for before calls are refused instead.
-const FIRST_SET: Duration = Duration::from_secs(10);
+use crate::probe::{self, Probe, Probing, Targets};
 
 /// One endpoint of the current set, with what is known of it.
 #[derive(Clone, Debug)]
@@ -41,6 +34,9 @@ pub(super) struct Source {
     /// Zero until there is a set, or until waiting for one is over.
     version: AtomicU64,
     name: Arc<str>,
+    pick: PickPolicy,
+    /// Where the caller stands.
+    zone: OnceLock<Arc<str>>,
     destination: Destination,
     state: Mutex<State>,
 }
@@ -66,25 +62,22 @@ impl std::fmt::Debug for State {
     }
 }
 
-type Problem = Box<dyn Error + Send + Sync>;
-
-struct Sets(Pin<Box<dyn Stream<Item = Result<Vec<Endpoint>, Problem>> + Send>>);
-
-impl std::fmt::Debug for Sets {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Sets")
-    }
-}
-
 impl Source {
-    pub(super) fn new(name: &str, destination: Destination, sets: impl EndpointSets) -> Self {
+    pub(super) fn new(
+        name: &str,
+        destination: Destination,
+        pick: PickPolicy,
+        sets: impl EndpointSets,
+    ) -> Self {
         let state = State {
-            unread: Some(Sets(Box::pin(Boxed { sets }))),
+            unread: Some(Sets::new(sets)),
             ..State::default()
         };
         Self {
             version: AtomicU64::new(0),
             name: name.into(),
+            pick,
+            zone: OnceLock::new(),
             destination,
             state: Mutex::new(state),
         }
@@ -102,6 +95,8 @@ impl Source {
         Self {
             version: AtomicU64::new(1),
             name: name.into(),
+            pick: PickPolicy::new(),
+            zone: OnceLock::new(),
             destination,
             state: Mutex::new(state),
         }
@@ -135,6 +130,15 @@ impl Source {
             // Whom to probe must be known before anybody calls.
             self.open(&mut Context::from_waker(Waker::noop()));
         }
+    }
+
+    /// The caller stands there. Said once, before the first call.
+    pub(super) fn stands_in(&self, zone: Arc<str>) {
+        let _ = self.zone.set(zone);
+    }
+
+    pub(super) fn zone(&self) -> Option<&str> {
+        self.zone.get().map(|zone| &**zone)
     }
 
     pub(super) const fn destination(&self) -> &Destination {
@@ -173,21 +177,17 @@ impl Source {
 
     /// Takes what is there at once; leaves the rest, if there is any, to a task.
     fn start(self: &Arc<Self>, mut sets: Sets, cx: &mut Context<'_>) {
-        while let Poll::Ready(next) = sets.0.as_mut().poll_next(cx) {
+        while let Poll::Ready(next) = sets.poll_next(cx) {
             let Some(set) = next else {
                 return self.give_up();
             };
             self.take(set);
         }
-        let reader = Reader {
-            sets,
-            source: Arc::downgrade(self),
-            timer: Box::pin(Timer::default()),
-        };
+        let reader = Reader::new(sets, self);
         self.lock().reader = Some(tokio::spawn(reader.read()).abort_handle());
     }
 
-    fn take(&self, set: Result<Vec<Endpoint>, Problem>) {
+    pub(super) fn take(&self, set: Result<Vec<Endpoint>, Problem>) {
         match set {
             Ok(set) => self.publish(set),
             Err(problem) => {
@@ -205,37 +205,33 @@ impl Source {
             return;
         }
         state.doubted = false;
-        let mut seen = HashSet::new();
-        let nodes: Vec<Node> = {
-            let known: std::collections::HashMap<&str, &Node> = state
-                .nodes
-                .iter()
-                .map(|node| (node.endpoint.address(), node))
-                .collect();
-            set.into_iter()
-                .filter(|endpoint| seen.insert(endpoint.address().to_owned()))
-                .map(|endpoint| match known.get(endpoint.address()) {
-                    Some(node) => Node {
-                        endpoint,
-                        vitals: node.vitals.clone(),
-                    },
-                    None => Node {
-                        vitals: if state.nodes.is_empty() {
-                            self.destination.endpoint(endpoint.clone())
-                        } else {
-                            self.destination.newcomer(endpoint.clone())
-                        },
-                        endpoint,
-                    },
-                })
-                .collect()
+        let set = self.pick.of(without_doubles(set));
+        let first = state.nodes.is_empty();
+        let known: HashMap<&str, &Node> = state
+            .nodes
+            .iter()
+            .map(|node| (node.endpoint.address(), node))
+            .collect();
+        let node = |endpoint: Endpoint| {
+            let vitals = match known.get(endpoint.address()) {
+                Some(node) => {
+                    if node.endpoint != endpoint {
+                        node.vitals.describe(&endpoint);
+                    }
+                    node.vitals.clone()
+                }
+                None if first => self.destination.endpoint(endpoint.clone()),
+                None => self.destination.newcomer(endpoint.clone()),
+            };
+            Node { endpoint, vitals }
         };
-        state.nodes = nodes.into();
+        let nodes: Arc<[Node]> = set.into_iter().map(node).collect();
+        state.nodes = nodes;
         self.advance(&mut state);
     }
 
     /// No set came, and none will, or not in time: calls shall hear so.
-    fn give_up(&self) {
+    pub(super) fn give_up(&self) {
         let mut state = self.lock();
         if self.version() == 0 {
             self.advance(&mut state);
@@ -251,6 +247,18 @@ impl Source {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Two endpoints with one address are one: the first.
+fn without_doubles(mut set: Vec<Endpoint>) -> Vec<Endpoint> {
+    let mut seen = HashSet::with_capacity(set.len());
+    let new: Vec<bool> = set
+        .iter()
+        .map(|endpoint| seen.insert(endpoint.address()))
+        .collect();
+    let mut new = new.into_iter();
+    set.retain(|_| new.next().unwrap_or_default());
+    set
 }
 
 impl Targets for Source {
@@ -272,63 +280,5 @@ impl Drop for Source {
         if let Some(reader) = self.lock().reader.take() {
             reader.abort();
         }
-    }
-}
-
-/// Reads sets for as long as anybody uses them.
-struct Reader {
-    sets: Sets,
-    source: Weak<Source>,
-    timer: Pin<Box<Timer>>,
-}
-
-impl Reader {
-    async fn read(mut self) {
-        let give_up_at = crate::CLOCK.now().after(FIRST_SET);
-        let mut waiting = true;
-        loop {
-            let next = std::future::poll_fn(|cx| {
-                if let Poll::Ready(next) = self.sets.0.as_mut().poll_next(cx) {
-                    return Poll::Ready(Some(next));
-                }
-                if waiting {
-                    self.timer
-                        .as_mut()
-                        .poll_until(give_up_at, cx)
-                        .map(|()| None)
-                } else {
-                    Poll::Pending
-                }
-            })
-            .await;
-            let Some(source) = self.source.upgrade() else {
-                return;
-            };
-            match next {
-                Some(Some(set)) => source.take(set),
-                Some(None) => return source.give_up(),
-                None => source.give_up(),
-            }
-            waiting &= source.version() == 0;
-        }
-    }
-}
-
-pin_project_lite::pin_project! {
-    /// Any stream of sets, its problem boxed.
-    struct Boxed<T> {
-        #[pin]
-        sets: T,
-    }
-}
-
-impl<T: EndpointSets> Stream for Boxed<T> {
-    type Item = Result<Vec<Endpoint>, Problem>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.project()
-            .sets
-            .poll_next(cx)
-            .map(|next| next.map(|set| set.map_err(Into::into)))
     }
 }

@@ -49,11 +49,15 @@ where
         match result {
             Ok(response) => {
                 let Some(needed) = self.redundancy.agreement() else {
+                    self.settle(members, true);
                     return Ok(Ok(protocol.respond(response, outcome, attempt)));
                 };
                 self.answers.add(response, outcome, attempt, protocol);
                 match self.answers.agreed(needed, protocol) {
-                    Some(answer) => Ok(Ok(answer)),
+                    Some(answer) => {
+                        self.settle(members, true);
+                        Ok(Ok(answer))
+                    }
                     None => Err(self.beside(running, protocol, plan, members)),
                 }
             }
@@ -199,6 +203,15 @@ where
         })
     }
 
+    /// It is over. If it failed where it was sent first, was that made good?
+    fn settle(&self, members: &Members<S>, covered: bool) {
+        // A copy beside it covers no failure.
+        let failed = self.failed.is_some() || !covered;
+        if let (Some(first), true) = (self.first, failed) {
+            members.all[first as usize].vitals.switched(covered);
+        }
+    }
+
     /// It is over: the last answer stands, or there was never anybody to ask.
     pub(in crate::dispatch) fn conclude<P>(
         &mut self,
@@ -209,6 +222,7 @@ where
     where
         P: Protocol<Res, Err>,
     {
+        self.settle(members, false);
         let (agreed, needed) = (self.answers.most(), self.redundancy.agreement());
         self.answers.end();
         if let (Some(needed), 1..) = (needed, agreed) {

@@ -46,6 +46,8 @@ pub(super) struct Tries<S, Req, Res, Err> {
     /// Places of those that were sent to, this round.
     tried: [u32; MAX_ATTEMPTS as usize],
     tried_count: usize,
+    /// Where it was sent first.
+    first: Option<u32>,
     /// Places of those that refused or were not ready.
     passed: Vec<usize>,
     waiting: Vec<(usize, S)>,
@@ -115,6 +117,7 @@ impl<S, Req, Res, Err> Tries<S, Req, Res, Err> {
             sent: Nanos::ZERO,
             tried: [0; MAX_ATTEMPTS as usize],
             tried_count: 0,
+            first: None,
             passed: Vec::new(),
             waiting: Vec::new(),
             line: Line::none(),
@@ -173,6 +176,7 @@ impl<S, Req, Res, Err> Tries<S, Req, Res, Err> {
     }
 
     fn sent_to(&mut self, place: usize) {
+        self.first.get_or_insert(place as u32);
         if let Some(slot) = self.tried.get_mut(self.tried_count) {
             *slot = place as u32;
             self.tried_count += 1;
@@ -289,7 +293,7 @@ where
     where
         P: Resend<Req> + Describe<Req>,
     {
-        match members.all[place].vitals.admit_at(self.now) {
+        match members.admit(place, self.now) {
             Ok(attempt) => self.launch((place, service, attempt), running, protocol, plan, members),
             Err(refusal) => {
                 self.line.refused(refusal, place, service);
@@ -353,7 +357,7 @@ where
             Outcome::Failure(_) => Outcome::Failure(Cause::Connect),
             other => other,
         };
-        if let Ok(attempt) = members.all[place].vitals.admit_at(self.now) {
+        if let Ok(attempt) = members.admit(place, self.now) {
             self.now = attempt.finish(outcome);
         }
         self.launched += 1;

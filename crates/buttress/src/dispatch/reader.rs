@@ -1,0 +1,108 @@
+//! Reads sets of endpoints, one after another.
+
+use std::{
+    error::Error,
+    pin::Pin,
+    sync::{Arc, Weak},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use buttress_core::Endpoint;
+use futures_core::Stream;
+
+use super::{EndpointSets, source::Source};
+use crate::timer::Timer;
+
+/// How long the first set is waited for before calls are refused instead.
+const FIRST_SET: Duration = Duration::from_secs(10);
+
+pub(super) type Problem = Box<dyn Error + Send + Sync>;
+
+/// Sets that were not read yet.
+pub(super) struct Sets(Pin<Box<dyn Stream<Item = Result<Vec<Endpoint>, Problem>> + Send>>);
+
+impl std::fmt::Debug for Sets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sets")
+    }
+}
+
+impl Sets {
+    pub(super) fn new(sets: impl EndpointSets) -> Self {
+        Self(Box::pin(Boxed { sets }))
+    }
+
+    pub(super) fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Vec<Endpoint>, Problem>>> {
+        self.0.as_mut().poll_next(cx)
+    }
+}
+
+/// Reads sets for as long as anybody uses them.
+pub(super) struct Reader {
+    sets: Sets,
+    source: Weak<Source>,
+    timer: Pin<Box<Timer>>,
+}
+
+impl Reader {
+    pub(super) fn new(sets: Sets, source: &Arc<Source>) -> Self {
+        Self {
+            sets,
+            source: Arc::downgrade(source),
+            timer: Box::pin(Timer::default()),
+        }
+    }
+
+    pub(super) async fn read(mut self) {
+        let give_up_at = crate::CLOCK.now().after(FIRST_SET);
+        let mut waiting = true;
+        loop {
+            let next = std::future::poll_fn(|cx| {
+                if let Poll::Ready(next) = self.sets.poll_next(cx) {
+                    return Poll::Ready(Some(next));
+                }
+                if waiting {
+                    self.timer
+                        .as_mut()
+                        .poll_until(give_up_at, cx)
+                        .map(|()| None)
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await;
+            let Some(source) = self.source.upgrade() else {
+                return;
+            };
+            match next {
+                Some(Some(set)) => source.take(set),
+                Some(None) => return source.give_up(),
+                None => source.give_up(),
+            }
+            waiting &= source.version() == 0;
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// Any stream of sets, its problem boxed.
+    struct Boxed<T> {
+        #[pin]
+        sets: T,
+    }
+}
+
+impl<T: EndpointSets> Stream for Boxed<T> {
+    type Item = Result<Vec<Endpoint>, Problem>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.project()
+            .sets
+            .poll_next(cx)
+            .map(|next| next.map(|set| set.map_err(Into::into)))
+    }
+}
