@@ -22,6 +22,10 @@ const LONG: Duration = Duration::from_millis(250);
 /// A time so far ahead was read from a clock that was set back since.
 const SET_BACK: Duration = Duration::from_secs(1);
 
+/// So many times the age that one call in a thousand exceeds is that of one in a million, where calls stand in a queue: their waits
+/// fall off exponentially (Kingman 1970). Of a hang the first call is that old before there are enough of them.
+const PROOF: u32 = 2;
+
 /// What is borne is this part more than what was seen: the next call is not as fast to the millisecond.
 const BORNE: u32 = 4;
 
@@ -32,6 +36,8 @@ const NEVER: u64 = u64::MAX;
 pub(crate) struct Norm {
     /// Nanoseconds; [`NEVER`] until it is known.
     age: AtomicU64,
+    /// How late a call has to be to prove that late calls are of no queue; zero until the age is learned.
+    proof: AtomicU64,
     /// An age it was raised to by hand of the only one there is; zero if it was not.
     borne: AtomicU64,
     /// When our last pause ended, and how long it was.
@@ -60,6 +66,7 @@ impl Norm {
             .map_or(NEVER, |timeout| nanos(timeout / 2));
         Self {
             age: AtomicU64::new(age),
+            proof: AtomicU64::new(0),
             borne: AtomicU64::new(0),
             resumed: AtomicU64::new(0),
             slept: AtomicU64::new(0),
@@ -101,8 +108,16 @@ impl Norm {
             borne => nanos(usual).max(borne - borne / 100).min(borne),
         };
         self.borne.store(borne, Ordering::Relaxed);
-        self.age
-            .store(nanos(usual.min(most)).max(borne), Ordering::Relaxed);
+        let age = nanos(usual.min(most)).max(borne);
+        self.age.store(age, Ordering::Relaxed);
+        let proof = nanos(usual.saturating_mul(PROOF)).min(nanos(most));
+        self.proof.store(proof, Ordering::Relaxed);
+    }
+
+    /// So late a call has to be to prove that late calls stand in no queue of calls that go well.
+    pub(crate) fn proof(&self) -> Duration {
+        let proof = Duration::from_nanos(self.proof.load(Ordering::Relaxed));
+        self.age().max(proof)
     }
 
     /// Calls that take `span` are not late: nobody else can serve, and slow is better than not at all.

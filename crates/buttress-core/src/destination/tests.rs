@@ -528,3 +528,62 @@ fn one_that_is_slower_than_its_peers_is_told_of_and_with_the_rule_enforced_is_ou
         assert!(said, "{events:?}");
     }
 }
+
+/// A service that takes 10 to 19 ms, a hundred times a second, watched for a minute; and when the minute is over.
+fn well_known() -> (Destination, Vitals, u64) {
+    let destination = Destination::new("db", &Rules::default(), &Host::new(Clock(|| Nanos::ZERO)));
+    let vitals = destination.alone();
+    for millis in (0..60_000).step_by(10) {
+        let permit = begin(&vitals, millis);
+        let took = 10 + millis / 10 * 7 % 10;
+        let _ = destination.tick(at(millis + took / 2));
+        vitals.record(permit, at(millis + took), Outcome::Success);
+    }
+    let age = destination.age().unwrap();
+    assert!((19..=21).contains(&age.as_millis()), "{age:?}");
+    (destination, vitals, 60_000)
+}
+
+#[test]
+fn a_queue_behind_one_long_call_is_no_hang() {
+    let (destination, vitals, now) = well_known();
+    // One takes 35 ms, and those behind it wait for it: ten in a row are late, none by much.
+    let mut waiting = std::collections::VecDeque::new();
+    for millis in now..now + 400 {
+        if millis % 10 == 0 {
+            let ends = now + 35 + (millis - now).max(1) * 9 / 10;
+            waiting.push_back((ends.max(millis + 10), begin(&vitals, millis)));
+        }
+        while waiting.front().is_some_and(|(ends, _)| *ends <= millis) {
+            let (ends, permit) = waiting.pop_front().unwrap();
+            vitals.record(permit, at(ends), Outcome::Success);
+        }
+        let _ = destination.tick(at(millis));
+    }
+    assert!(counts(&vitals).successes > 6_000);
+    assert_eq!(vitals.state(), State::Closed);
+    assert!(vitals.is_suspect(), "or the test shows nothing");
+}
+
+#[test]
+fn a_hang_is_noticed_though_its_calls_have_to_prove_it() {
+    let (destination, vitals, now) = well_known();
+    let mut calls = Vec::new();
+    let noticed = (now..now + 1_000).find(|millis| {
+        if millis % 10 == 0 {
+            calls.extend(vitals.permit(at(*millis)));
+        }
+        let _ = destination.tick(at(*millis));
+        vitals.state() == State::Open
+    });
+    assert!(noticed.is_some_and(|at| at - now <= 80), "{noticed:?}");
+}
+
+#[test]
+fn calls_that_hang_all_at_once_prove_it_though_no_other_comes() {
+    let (destination, vitals, now) = well_known();
+    let _calls: Vec<Permit> = (0..8).map(|_| begin(&vitals, now)).collect();
+    destination.0.norm.claim(at(now));
+    tick_until(&destination, at(now), at(now + 500));
+    assert_eq!(vitals.state(), State::Open);
+}

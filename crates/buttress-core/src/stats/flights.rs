@@ -117,6 +117,16 @@ impl Flights {
             .is_some_and(|place| Stamp(place.swap(0, Ordering::Relaxed)).is_overdue())
     }
 
+    /// The start of the oldest call under way that was found overdue.
+    pub(crate) fn oldest_overdue(&self) -> Option<Nanos> {
+        let stamps = self
+            .places
+            .iter()
+            .map(|place| Stamp(place.load(Ordering::Relaxed)));
+        let overdue = stamps.filter(|stamp| stamp.is_overdue());
+        overdue.map(Stamp::started).min()
+    }
+
     /// Finds every call begun at `limit` or before that was not found yet, once. Gives the start of the oldest younger one.
     pub(crate) fn find(&self, limit: Nanos, mut overdue: impl FnMut(Nanos, Note)) -> Option<Nanos> {
         let mut oldest = None;
@@ -165,7 +175,9 @@ mod tests {
         let old = flights.board(0, Nanos::new(10)).unwrap();
         let young = flights.board(1, Nanos::new(50)).unwrap();
         assert_eq!(found(&flights, 9), (vec![], Some(10)));
+        assert_eq!(flights.oldest_overdue(), None);
         assert_eq!(found(&flights, 10), (vec![10], Some(50)));
+        assert_eq!(flights.oldest_overdue(), Some(Nanos::new(10)));
         assert_eq!(found(&flights, 49), (vec![], Some(50)));
         assert!(flights.leave(old) && !flights.leave(young));
         assert_eq!(found(&flights, u64::MAX), (vec![], None));

@@ -56,6 +56,13 @@ impl State {
         if let Some(limit) = norm.limit(now) {
             self.find_overdue(limit, now);
         }
+        if let Some(oldest) = self.presses(now) {
+            let proven = oldest.max(norm.resumed()).after(norm.proof());
+            let soon = now.after(norm.interval());
+            self.look_at
+                .store(proven.clamp(now, soon).as_u64(), Ordering::SeqCst);
+            return true;
+        }
         if let Some(oldest) = self.oldest(now) {
             self.listen(oldest.max(norm.resumed()), now);
             self.arm(if patience < norm.age() {
@@ -74,6 +81,25 @@ impl State {
             }
             None => false,
         }
+    }
+
+    /// Is there an alarm that lacks proof, and a call under way that may give it yet? Since when that is.
+    fn presses(&self, now: Nanos) -> Option<Nanos> {
+        if !self.pressing.load(Ordering::Relaxed) {
+            return None;
+        }
+        let change = self.update(|signs| signs.press(now, self));
+        self.tell(now, change);
+        let lacks = self.pressing.load(Ordering::Relaxed);
+        self.oldest_overdue().filter(|_| lacks)
+    }
+
+    /// The start of the oldest call under way that was found overdue.
+    pub(super) fn oldest_overdue(&self) -> Option<Nanos> {
+        let starts = self.shards.iter();
+        starts
+            .filter_map(|shard| shard.flights.oldest_overdue())
+            .min()
     }
 
     /// Silence may be evidence, while somebody waits for an answer.

@@ -62,6 +62,7 @@ impl Signs {
     /// Forgets what is known against it: calls flow.
     pub(super) fn reset(&mut self, now: Nanos) {
         self.detector.reset();
+        self.forget_proof();
         self.forget_callers();
         self.held = None;
         self.flowing = now;

@@ -30,6 +30,9 @@ pub(super) trait Set {
     /// How many callers are known.
     fn callers(&self) -> u32;
 
+    /// Are calls since `since` so late that no queue of calls that go well explains it?
+    fn proves_late(&self, since: Nanos, now: Nanos) -> bool;
+
     /// May one that was let back in go out again?
     fn spares(&self) -> bool;
 }
@@ -54,6 +57,11 @@ pub(super) struct Signs {
     pub(super) force: Option<Force>,
     /// Why alarms are not acted on, while they are not, and until when nobody is asked again.
     pub(super) held: Option<(Hold, Nanos)>,
+    /// Of the evidence, calls that were late and may be answered yet, or were; and the rest of it.
+    soft: u32,
+    hard: u32,
+    /// An alarm that lacks proof.
+    pressing: Option<Alarm>,
     /// When calls last began to flow: those begun before are of another time.
     pub(super) flowing: Nanos,
 }
@@ -86,6 +94,9 @@ impl Signs {
             noted: None,
             force: None,
             held: None,
+            soft: 0,
+            hard: 0,
+            pressing: None,
             flowing: Nanos::ZERO,
         }
     }
@@ -110,6 +121,7 @@ impl Signs {
         }
         if self.detector.calm() {
             self.held = None;
+            self.forget_proof();
             self.forget_callers();
             if let Some(ledger) = &mut self.ledger {
                 ledger.calm();
@@ -122,7 +134,7 @@ impl Signs {
         &mut self,
         permit: &Permit,
         now: Nanos,
-        outcome: Outcome,
+        (outcome, given_up): (Outcome, bool),
         good: u64,
         set: &impl Set,
     ) -> Option<EventKind> {
@@ -142,7 +154,11 @@ impl Signs {
         };
         let judged =
             judged && (outcome.sign() != Sign::Bad || self.admits(permit.seat.note.caller, set));
+        if judged && outcome.sign() == Sign::Bad {
+            self.weigh(outcome == Outcome::Late && !given_up);
+        }
         let alarm = judged.then(|| self.detector.record(&fact)).flatten();
+        let alarm = alarm.and_then(|alarm| self.proven(alarm, now, set));
         let alarm = match self.hear(alarm, Rule::Health, now, set) {
             Heard::Held(told) => return told,
             Heard::Act(alarm) => alarm,
@@ -185,8 +201,51 @@ impl Signs {
         if !self.admits(caller, set) {
             return None;
         }
+        self.weigh(true);
         let alarm = self.detector.record(&fact)?;
+        let alarm = self.proven(alarm, now, set)?;
         self.accuse(alarm, Rule::Health, now, set)
+    }
+
+    /// One more failed call; `soft` if it is only late.
+    fn weigh(&mut self, soft: bool) {
+        let count = if soft { &mut self.soft } else { &mut self.hard };
+        *count = count.saturating_add(1);
+    }
+
+    /// A call that was found late was lost in the end.
+    pub(super) const fn harden(&mut self) {
+        self.hard = self.hard.saturating_add(1);
+    }
+
+    /// An alarm that is about late calls has to be proven: one long call makes those late that stand in line behind it, ten of
+    /// them at once perhaps, and says nothing.
+    fn proven(&mut self, alarm: Alarm, now: Nanos, set: &impl Set) -> Option<Alarm> {
+        if self.soft <= self.hard || set.proves_late(alarm.since, now) {
+            self.pressing = None;
+            return Some(alarm);
+        }
+        self.pressing = Some(alarm);
+        None
+    }
+
+    /// Is there an alarm that lacks proof?
+    pub(super) const fn is_pressing(&self) -> bool {
+        self.pressing.is_some()
+    }
+
+    /// Time has passed, and calls are still under way. Is it proven now?
+    pub(super) fn press(&mut self, now: Nanos, set: &impl Set) -> Option<EventKind> {
+        let alarm = self.pressing.take()?;
+        if self.detector.calm() || self.breaker.is_down() {
+            return None;
+        }
+        let alarm = self.proven(alarm, now, set)?;
+        self.accuse(alarm, Rule::Health, now, set)
+    }
+
+    pub(super) const fn forget_proof(&mut self) {
+        (self.soft, self.hard, self.pressing) = (0, 0, None);
     }
 
     /// There is enough evidence since `alarm`, by `rule`.
@@ -259,6 +318,7 @@ impl Signs {
         // than the pause explains.
         if why == Hold::Ourselves && now.since(alarm.since) > LONG_PAUSE {
             self.detector.reset();
+            self.forget_proof();
         }
         Heard::Held(self.hold(why, rule, now))
     }
@@ -349,6 +409,7 @@ impl Signs {
         let (kind, entry): (_, fn(&mut Ledger, Nanos, Nanos)) = match (change, alarm) {
             (Change::Opened(wait), Some(Alarm { since })) => {
                 self.detector.reset();
+                self.forget_proof();
                 let watched = self.breaker.flows();
                 let decided = self.decided(rule);
                 if watched {

@@ -58,6 +58,8 @@ pub(crate) struct State {
     pub(super) throttled: Throttled,
     /// Is it counted among those of its set that are out?
     pub(super) out: AtomicBool,
+    /// Is there an alarm that lacks proof?
+    pub(super) pressing: AtomicBool,
     /// Calls that were evidence for their age.
     pub(super) late: AtomicU64,
     /// Calls that were given up, for another was answered first, before they were late.
@@ -95,6 +97,7 @@ impl State {
             found: Found::new(),
             throttled: Throttled::new(),
             out: AtomicBool::new(false),
+            pressing: AtomicBool::new(false),
             late: AtomicU64::new(0),
             overtaken: AtomicU64::new(0),
             asked: Mutex::default(),
@@ -275,8 +278,16 @@ impl State {
         }
         if found && !permit.probe {
             // Its age was evidence already; what is left is to say what it died of.
-            if let Outcome::Failure(cause) = outcome {
-                self.update(|signs| signs.lost(permit.generation, cause));
+            match outcome {
+                Outcome::Failure(cause) => self.update(|signs| {
+                    signs.harden();
+                    signs.lost(permit.generation, cause);
+                }),
+                // Given up unanswered, or so late that its age is proof.
+                _ if outcome == Outcome::Late || self.is_proof(&permit, now) => {
+                    self.update(|signs| signs.harden());
+                }
+                _ => {}
             }
             return;
         }
@@ -286,7 +297,15 @@ impl State {
         if fact.sign() == Sign::Bad {
             self.found.failed(permit.started);
         }
-        let change = self.update(|signs| signs.take(&permit, now, fact, self.good(), self));
+        let change = self.update(|signs| {
+            signs.take(
+                &permit,
+                now,
+                (fact, outcome == Outcome::Late),
+                self.good(),
+                self,
+            )
+        });
         self.tell(now, change);
         if permit.probe && (found || fact.sign() == Sign::Bad) {
             self.reconsider(now);
@@ -402,6 +421,12 @@ impl State {
             && matches!(word.state(), crate::State::HalfOpen | crate::State::Ramping)
     }
 
+    /// Was it so late that no queue of calls that go well explains it?
+    fn is_proof(&self, permit: &Permit, now: Nanos) -> bool {
+        let norm = &self.destination.norm;
+        norm.waited(permit.started, now) >= norm.proof()
+    }
+
     fn learn(&self, lane: u8, took: Duration) {
         // What is late for one key says nothing of another.
         if self.key.is_some() {
@@ -498,6 +523,8 @@ impl State {
             self.membership.is_worth(word.worth());
         }
         self.front.set_due(signs.due());
+        // Relaxed: whoever looks reads it again later.
+        self.pressing.store(signs.is_pressing(), Ordering::Relaxed);
         result
     }
 
@@ -548,6 +575,15 @@ impl Set for State {
 
     fn callers(&self) -> u32 {
         self.destination.callers.count()
+    }
+
+    fn proves_late(&self, since: Nanos, now: Nanos) -> bool {
+        let norm = &self.destination.norm;
+        let answered = self.late_answer_since(since).unwrap_or_default();
+        let waited = self
+            .oldest_overdue()
+            .map_or(Duration::ZERO, |start| norm.waited(start, now));
+        answered.max(waited) >= norm.proof()
     }
 
     fn spares(&self) -> bool {
