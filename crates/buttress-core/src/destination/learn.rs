@@ -23,8 +23,9 @@ const HALF_LIFE: f64 = 300.0;
 /// The age that one healthy call in a thousand exceeds.
 const QUANTILE: f64 = 0.999;
 
-/// Calls before the quantile is known: below this, fewer than three of them lie beyond it.
-const ENOUGH: f64 = 3_000.0;
+/// Calls before the quantile is known: below this, fewer than ten of them lie beyond it. Three are too few where calls stand in
+/// queues, for those that wait long wait together.
+const ENOUGH: f64 = 10_000.0;
 
 /// Members observed in one period. Of larger sets each has its turn: what it counted meanwhile is not lost.
 const AT_ONCE: usize = 256;
@@ -189,7 +190,13 @@ impl Learn {
 
     /// What was fresh a period ago belongs to the known, for nobody has fallen ill since.
     fn believe(&mut self) {
-        let left = 0.5_f64.powf(1.0 / HALF_LIFE);
+        // Where calls are few, what is remembered has to be enough first.
+        let total: f64 = self.known.iter().sum();
+        let left = if total < 2.0 * ENOUGH {
+            1.0
+        } else {
+            0.5_f64.powf(1.0 / HALF_LIFE)
+        };
         for (known, fresh) in self.known.iter_mut().zip(&mut self.fresh) {
             *known = *known * left + f64::from(std::mem::take(fresh));
         }
@@ -210,8 +217,8 @@ impl Learn {
         } = self.census;
         Learned {
             sweep,
-            usual: self.quantile(QUANTILE),
-            median: self.quantile(0.5),
+            usual: self.quantile(QUANTILE, ENOUGH),
+            median: self.quantile(0.5, ENOUGH / 10.0),
             // Jeffreys' estimate: half a failure before the first call.
             base: (calls > 0.0).then(|| (failures + 0.5) / (calls + 1.0)),
             late: if calls > ENOUGH { late / calls } else { 0.0 },
@@ -222,9 +229,9 @@ impl Learn {
         }
     }
 
-    fn quantile(&self, quantile: f64) -> Option<Duration> {
+    fn quantile(&self, quantile: f64, enough: f64) -> Option<Duration> {
         let total: f64 = self.known.iter().sum();
-        if total < ENOUGH {
+        if total < enough {
             return None;
         }
         let mut above = total * (1.0 - quantile);
