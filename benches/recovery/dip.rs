@@ -1,6 +1,7 @@
 //! One server with a queue loses most of its capacity for ten seconds. Does it ever get its callers back?
 //!
-//! A server of 100 calls a second takes calls in turn, gamma-distributed with shape 4; at 30 s it is slowed to 30 % for
+//! A server of 100 calls a second takes calls in turn, gamma-distributed with shape 4; after four minutes, by when what can be
+//! learned of it is learned, it is slowed to 30 % for
 //! ten seconds. Callers give up after a second, and what they gave up is served all the same: the work is lost, and
 //! retries are more of it. That is how an overload sustains itself (Bronson et al., HotOS 2021).
 
@@ -34,8 +35,8 @@ const CAPACITY: f64 = 100.0;
 const LEFT: f64 = 0.3;
 
 /// The seconds of the dip, and of the end.
-const DIP: Range<usize> = 40..50;
-const END: usize = 180;
+const DIP: Range<usize> = 240..250;
+const END: usize = 380;
 
 /// Backoff of the naive caller: full jitter over 50 ms, doubling.
 const BACKOFF: f64 = 0.05;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use buttress::{BreakerPolicy, Enforce, Policy, Ratio, Redundancy};
+use buttress::{BreakerPolicy, Enforce, LimitPolicy, Policy, Ratio, Redundancy};
 
 /// How long an attempt may take.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(1);
@@ -10,11 +10,13 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(1);
 /// A call may be sent so often in all.
 pub(crate) const ATTEMPTS: u32 = 4;
 
-/// The default, and the facts: an attempt may take a second, and a call may be sent again.
+/// The default, and the facts: an attempt may take a second, a call may be sent again, and no endpoint bears more than a hundred at
+/// once.
 pub(crate) fn policy() -> Policy {
     Policy::new()
         .attempt_timeout(TIMEOUT)
         .redundancy(Redundancy::failover(ATTEMPTS))
+        .limit(LimitPolicy::concurrency(100))
 }
 
 /// Nothing but a budget of extra sends, in percent: nothing is ever refused.
