@@ -5,12 +5,12 @@ use std::{cell::RefCell, collections::HashMap, fmt::Debug, future::poll_fn, time
 
 use buttress::{
     Admission, Ask, Buttress, CLOCK, Cause, Endpoint, FallbackLayer, GuardLayer, Handle,
-    Idempotent, Key, LimitPolicy, Nanos, Outcome, Plain, Policy, Ratio, Redundancy, RetryLayer,
-    Snapshot, State, StatsLayer, Vitals, fixed, instead,
+    Idempotent, Key, LimitPolicy, Nanos, Outcome, Plain, Policy, Ratio, ReconnectPolicy,
+    Redundancy, RetryLayer, Snapshot, State, StatsLayer, Vitals, fixed, instead,
 };
 use buttress_test::{Answer, Readiness, Script, Scripted, cancel_everywhere};
 use tokio::time::sleep;
-use tower::{BoxError, Layer as _, Service, service_fn};
+use tower::{BoxError, Layer as _, Service, service_fn, util::BoxCloneSyncService};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -422,4 +422,81 @@ async fn a_fallback_holds_nothing_after_a_drop_at_any_poll_of_either_service() {
         most = most.max(leaves_nothing((&ready, &answer, &standby), 0, stage).await);
     }
     assert!(most >= 4, "{most} polls are no journey");
+}
+
+type Boxed = BoxCloneSyncService<u64, u64, BoxError>;
+
+/// Puts a layer around a service.
+type Around = fn(&Buttress, Boxed) -> Boxed;
+
+/// Every layer, each around any service.
+const LAYERS: [(&str, Around); 8] = [
+    ("guard", |root, inner| {
+        Boxed::new(root.guard("timed", Plain).unwrap().layer(inner))
+    }),
+    ("limit", |root, inner| {
+        Boxed::new(root.guard("limited", Plain).unwrap().layer(inner))
+    }),
+    ("keyed", |root, inner| {
+        let layer = root.guard("timed", Plain).unwrap();
+        Boxed::new(layer.by(|request: &u64| Key::from(*request)).layer(inner))
+    }),
+    ("retry", |root, inner| {
+        Boxed::new(root.retry("again", Idempotent(Plain)).unwrap().layer(inner))
+    }),
+    ("dispatch", |root, inner| over_two(root, "again", inner)),
+    ("hedge", |root, inner| over_two(root, "hedged", inner)),
+    ("fallback", |root, inner| {
+        let layer = root.fallback("timed", Plain, instead::with(|_| None));
+        Boxed::new(layer.unwrap().layer(inner))
+    }),
+    ("reconnect", |root, inner| {
+        let layer = root.reconnect("link", Plain, ReconnectPolicy::new());
+        // A connection that is being made is made for whoever comes next: here it is there.
+        let connected = inner.clone();
+        let connect = move || std::future::ready(Ok::<_, BoxError>(inner.clone()));
+        Boxed::new(layer.unwrap().over(connect).connected(connected))
+    }),
+];
+
+fn over_two(root: &Buttress, policy: &str, inner: Boxed) -> Boxed {
+    let sets = fixed(["a", "b"]).unwrap();
+    let connect = move |_: &Endpoint| inner.clone();
+    Boxed::new(
+        root.dispatch(policy, Idempotent(Plain), sets, connect)
+            .unwrap(),
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_layer_around_every_layer_holds_nothing_after_a_drop_at_any_poll() {
+    for (outer_name, outer) in LAYERS {
+        for (inner_name, inner) in LAYERS {
+            let endless = |name| matches!(name, "fallback" | "reconnect");
+            for answer in answers() {
+                // Neither has a time of its own.
+                if answer == Answer::Hang && endless(outer_name) && endless(inner_name) {
+                    continue;
+                }
+                let stage = || {
+                    let root = Buttress::new()
+                        .policy("timed", timed())
+                        .policy(
+                            "limited",
+                            timed().limit(LimitPolicy::concurrency(1).wait(5 * MS)),
+                        )
+                        .policy("again", again())
+                        .policy(
+                            "hedged",
+                            timed().redundancy(Redundancy::hedge_after(2, 10 * MS)),
+                        );
+                    let service = always(&Readiness::PendingOnce(5 * MS), &answer);
+                    let scripts = vec![service.script()];
+                    let stack = outer(&root, inner(&root, Boxed::new(service)));
+                    (stack, Scene::of_root(root, scripts))
+                };
+                leaves_nothing((outer_name, inner_name, &answer), 3, stage).await;
+            }
+        }
+    }
 }
