@@ -42,11 +42,16 @@ impl State {
             shard.samples.add(now.since(permit.started));
         }
         if limit.due(now) {
-            let counters = self.shards.iter().map(|shard| &shard.counters);
-            let failed = counters.map(Counters::overloaded).sum();
-            let samples = self.shards.iter().map(|shard| &shard.samples);
-            limit.adapt(now, failed, &samples, &self.tills());
+            self.adapt(limit, now);
         }
+    }
+
+    #[cold]
+    fn adapt(&self, limit: &Limit, now: Nanos) {
+        let counters = self.shards.iter().map(|shard| &shard.counters);
+        let failed = counters.map(Counters::overloaded).sum();
+        let samples = self.shards.iter().map(|shard| &shard.samples);
+        limit.adapt(now, failed, &samples, &self.tills());
     }
 
     /// Turns a call away, if too many wait and it matters least.

@@ -150,7 +150,7 @@ impl Vitals {
         let state = &self.0.state;
         state.record(
             state.shard(usize::from(permit.seat.lane)),
-            permit,
+            &permit,
             now,
             outcome,
         );
@@ -337,7 +337,7 @@ impl Lane {
         self.state.permit_anyway(&self.shard, self.number, now)
     }
 
-    pub(crate) fn record(&self, permit: Permit, now: Nanos, outcome: Outcome) {
+    pub(crate) fn record(&self, permit: &Permit, now: Nanos, outcome: Outcome) {
         self.state.record(&self.shard, permit, now, outcome);
     }
 
@@ -345,7 +345,7 @@ impl Lane {
         self.state.label(permit, labels);
     }
 
-    pub(crate) fn overtaken(&self, permit: Permit, now: Nanos) {
+    pub(crate) fn overtaken(&self, permit: &Permit, now: Nanos) {
         let outcome = self.state.overtaken(permit.started, now);
         self.record(permit, now, outcome);
     }

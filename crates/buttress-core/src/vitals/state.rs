@@ -243,11 +243,11 @@ impl State {
     }
 
     /// The whole life of a fact: count, judge, act, tell.
-    pub(super) fn record(&self, shard: &Shard, permit: Permit, now: Nanos, outcome: Outcome) {
+    pub(super) fn record(&self, shard: &Shard, permit: &Permit, now: Nanos, outcome: Outcome) {
         shard.counters.finished(outcome);
         if permit.seat.holds {
             self.leave(shard, true);
-            self.learn_limit(shard, &permit, now, outcome);
+            self.learn_limit(shard, permit, now, outcome);
         }
         if self.endpoint.is_some() {
             self.front.load.end(now, now.since(permit.started), outcome);
@@ -259,34 +259,38 @@ impl State {
         if let Outcome::Overload(hint) = outcome {
             self.turned_down(hint, now);
         }
-        let fact = self.weigh(&permit, now, outcome, found);
+        let fact = self.weigh(permit, now, outcome, found);
         if !found {
             self.write(shard, permit.started, permit.seat.note, fact);
         }
-        let word = self.word();
-        if outcome.sign() == Sign::Good && (found || fact == Outcome::Late) {
-            self.answers_late(permit.started, now.since(permit.started));
-        }
-        if outcome.sign() == Sign::Good
-            && (found || fact != outcome || permit.generation != word.generation())
-        {
-            // Relaxed: it is read with the counters it corrects, which are no moment's truth either.
-            self.discounted.fetch_add(1, Ordering::Relaxed);
+        let (word, sign) = (self.word(), fact.sign());
+        if outcome.sign() == Sign::Good {
+            let late = found || sign == Sign::Bad;
+            if late {
+                self.answers_late(permit.started, now.since(permit.started));
+            }
+            if late || permit.generation != word.generation() {
+                // Relaxed: it is read with the counters it corrects, which are no moment's truth either.
+                self.discounted.fetch_add(1, Ordering::Relaxed);
+            }
         }
         if found && !permit.probe {
             // Its age was evidence already; what is left is to say what it died of.
             if let Outcome::Failure(cause) = outcome {
                 self.update(|signs| signs.lost(permit.generation, cause));
             }
-            return;
+        } else if !word.unmoved_by(sign, permit) {
+            self.act(permit, now, fact, found);
         }
-        if word.unmoved_by(fact.sign(), &permit) {
-            return;
-        }
+    }
+
+    /// A fact that may change what is known. Apart from `record`, which most calls pass through unmoved.
+    #[cold]
+    fn act(&self, permit: &Permit, now: Nanos, fact: Outcome, found: bool) {
         if fact.sign() == Sign::Bad {
             self.found.failed(permit.started);
         }
-        let change = self.update(|signs| signs.take(&permit, now, fact, self.good(), self));
+        let change = self.update(|signs| signs.take(permit, now, fact, self.good(), self));
         self.tell(now, change);
         if permit.probe && (found || fact.sign() == Sign::Bad) {
             self.reconsider(now);
@@ -347,35 +351,43 @@ impl State {
             self.learn(permit.seat.lane, now.since(permit.started));
         }
         match outcome {
-            Outcome::Success | Outcome::CallerFault
-                if norm.waited(permit.started, now) >= norm.age() =>
-            {
-                if self.must_bear(permit) {
-                    self.answers_late(permit.started, now.since(permit.started));
-                    norm.bear(norm.waited(permit.started, now));
-                    return outcome;
-                }
-                // A probe found late is judged when it ends, for only then it decides.
-                if found && !permit.probe {
-                    return outcome;
-                }
-                self.late.fetch_add(u64::from(!found), Ordering::Relaxed);
-                Outcome::Late
+            Outcome::Success | Outcome::CallerFault if norm.is_late(permit.started, now) => {
+                self.weigh_late(permit, now, outcome, found)
             }
-            // We slept: our timer fired late, and their answer may lie unread.
-            Outcome::Failure(Cause::Timeout) => {
-                self.destination.notice(now);
-                match self.destination.rules.timeout {
-                    // A pause that is a good part of the timeout. Many short ones are a busy machine, and no excuse
-                    // for whoever never answers.
-                    Some(timeout)
-                        if norm.slept() >= timeout / 4
-                            && norm.waited(permit.started, now) < timeout.mul_f64(0.9) =>
-                    {
-                        Outcome::Cancelled
-                    }
-                    _ => outcome,
-                }
+            Outcome::Failure(Cause::Timeout) => self.weigh_timeout(permit, now, outcome),
+            _ => outcome,
+        }
+    }
+
+    #[cold]
+    fn weigh_late(&self, permit: &Permit, now: Nanos, outcome: Outcome, found: bool) -> Outcome {
+        if self.must_bear(permit) {
+            let norm = &self.destination.norm;
+            self.answers_late(permit.started, now.since(permit.started));
+            norm.bear(norm.waited(permit.started, now));
+            return outcome;
+        }
+        // A probe found late is judged when it ends, for only then it decides.
+        if found && !permit.probe {
+            return outcome;
+        }
+        self.late.fetch_add(u64::from(!found), Ordering::Relaxed);
+        Outcome::Late
+    }
+
+    /// We slept: our timer fired late, and their answer may lie unread.
+    #[cold]
+    fn weigh_timeout(&self, permit: &Permit, now: Nanos, outcome: Outcome) -> Outcome {
+        self.destination.notice(now);
+        let norm = &self.destination.norm;
+        match self.destination.rules.timeout {
+            // A pause that is a good part of the timeout. Many short ones are a busy machine, and no excuse for whoever
+            // never answers.
+            Some(timeout)
+                if norm.slept() >= timeout / 4
+                    && norm.waited(permit.started, now) < timeout.mul_f64(0.9) =>
+            {
+                Outcome::Cancelled
             }
             _ => outcome,
         }
@@ -385,7 +397,7 @@ impl State {
     /// by now: else what another answers soon enough would hide who never does.
     pub(super) fn overtaken(&self, started: Nanos, now: Nanos) -> Outcome {
         let norm = &self.destination.norm;
-        if self.destination.rules.parts.health && norm.waited(started, now) >= norm.age() {
+        if self.destination.rules.parts.health && norm.is_late(started, now) {
             return Outcome::Late;
         }
         // Relaxed: a counter orders nothing.
