@@ -49,12 +49,12 @@ impl Places {
     }
 
     /// Takes a place, if there is one. `till` is one of `tills`.
-    pub(crate) fn enter<'a>(
-        &self,
-        till: &Till,
-        tills: &(impl Iterator<Item = &'a Till> + Clone),
-    ) -> bool {
-        till.take() || self.draw(tills)
+    pub(crate) fn enter<'a, T>(&self, till: &Till, tills: impl FnOnce() -> T) -> bool
+    where
+        T: Iterator<Item = &'a Till> + Clone,
+    {
+        // Mostly the others are not looked at.
+        till.take() || self.draw(&tills())
     }
 
     /// Gives a place back.

@@ -21,7 +21,7 @@ impl State {
     pub(super) fn enter(&self, word: Word, shard: &Shard) -> Result<bool, Refusal> {
         match self.limit(word) {
             None => Ok(false),
-            Some(limit) if limit.places.enter(&shard.till, &self.tills()) => Ok(true),
+            Some(limit) if limit.places.enter(&shard.till, || self.tills()) => Ok(true),
             Some(_) => Err(limited(shard, Limiter::Concurrency)),
         }
     }
@@ -33,11 +33,15 @@ impl State {
         }
     }
 
-    /// What a call took says how many there may be at once, where that is found out.
-    pub(super) fn learn_limit(&self, shard: &Shard, permit: &Permit, now: Nanos, outcome: Outcome) {
-        let Some(limit) = self.limit.as_deref().filter(|limit| limit.adapts()) else {
+    /// Gives a place back after a call. What that took says how many there may be at once, where that is found out.
+    pub(super) fn leave_after(&self, shard: &Shard, permit: &Permit, now: Nanos, outcome: Outcome) {
+        let Some(limit) = self.limit.as_deref() else {
             return;
         };
+        limit.places.leave(&shard.till);
+        if !limit.adapts() {
+            return;
+        }
         if outcome == Outcome::Success {
             shard.samples.add(now.since(permit.started));
         }
@@ -116,7 +120,7 @@ fn admit_unless_full(lane: &Arc<Lane>, now: Nanos) -> Result<Option<Attempt>, Re
         // Nothing is asked of a call that finds a place, while none are turned away.
         Some(limit) => {
             let acts = limit.shed.as_ref().is_some_and(Shedding::acts);
-            if acts || !limit.places.enter(&shard.till, &state.tills()) {
+            if acts || !limit.places.enter(&shard.till, || state.tills()) {
                 return Ok(None);
             }
             true

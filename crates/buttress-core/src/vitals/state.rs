@@ -48,6 +48,8 @@ pub(crate) struct State {
     /// Calls that ended well and are no sign of health all the same: too late, or of an older generation.
     pub(super) discounted: AtomicU64,
     pub(super) latencies: [OnceLock<Latency>; 2],
+    /// How far off `due` can be.
+    longest_wait: Duration,
     born: Nanos,
     /// When the latest call began that was answered though too old, and how long it took.
     pub(super) late_answer: [AtomicU64; 2],
@@ -82,6 +84,7 @@ impl State {
             turns: Turns::new(seed),
             membership: Membership::new(&destination.groups, endpoint.as_ref()),
             switches: Switches::default(),
+            longest_wait: rules.breaker.longest_wait(alone),
             destination,
             endpoint,
             front: Arc::new(Front::new(signs.word())),
@@ -150,33 +153,26 @@ impl State {
         now: Nanos,
         holds: bool,
     ) -> Result<Permit, Refusal> {
-        if !word.flows() {
-            return self.begin_if_it_may(shard, lane, now, holds);
-        }
-        let seat = self.board(shard, lane, now, holds);
+        let (generation, probe) = if word.flows() {
+            (word.generation(), false)
+        } else {
+            self.ask(shard, now, holds)?
+        };
         Ok(Permit {
             started: now,
-            generation: word.generation(),
-            probe: false,
-            seat,
+            generation,
+            probe,
+            seat: self.board(shard, lane, now, holds),
         })
     }
 
+    /// May a call begin though calls do not flow? Under which generation, then, and is it a probe?
     #[cold]
-    fn begin_if_it_may(
-        &self,
-        shard: &Shard,
-        lane: u8,
-        now: Nanos,
-        holds: bool,
-    ) -> Result<Permit, Refusal> {
+    fn ask(&self, shard: &Shard, now: Nanos, holds: bool) -> Result<(u32, bool), Refusal> {
         let (permit, change) = self.update(|signs| signs.permit(now));
         self.tell(now, change);
         match permit {
-            Ok(permit) => {
-                let seat = self.board(shard, lane, now, holds);
-                Ok(Permit { seat, ..permit })
-            }
+            Ok(permit) => Ok((permit.generation, permit.probe)),
             Err(retry_after) => {
                 self.leave(shard, holds);
                 shard.counters.rejected();
@@ -246,8 +242,7 @@ impl State {
     pub(super) fn record(&self, shard: &Shard, permit: &Permit, now: Nanos, outcome: Outcome) {
         shard.counters.finished(outcome);
         if permit.seat.holds {
-            self.leave(shard, true);
-            self.learn_limit(shard, permit, now, outcome);
+            self.leave_after(shard, permit, now, outcome);
         }
         if self.endpoint.is_some() {
             self.front.load.end(now, now.since(permit.started), outcome);
@@ -452,8 +447,7 @@ impl State {
     pub(super) fn due(&self, now: Nanos) -> Nanos {
         let due = self.front.due();
         // Farther off than it can be, it was set by a clock that was set back since.
-        let breaker = &self.destination.rules.breaker;
-        if due.since(now) > breaker.longest_wait(self.endpoint.is_none()) {
+        if due > now.after(self.longest_wait) {
             now
         } else {
             due
