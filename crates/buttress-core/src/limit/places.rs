@@ -71,6 +71,7 @@ impl Places {
     }
 
     /// Is there none? A hint: one may be on its way back.
+    #[inline]
     pub(crate) fn full(&self) -> bool {
         let word = self.word();
         word.scarce() && word.free() == 0 && !word.gathering()

@@ -83,10 +83,12 @@ impl State {
     }
 
     /// Would the limit, if there is one, refuse a call or make it wait?
+    #[inline]
     pub(super) fn is_full(&self) -> bool {
         (self.limit(self.word())).is_some_and(|limit| limit.places.full())
     }
 
+    #[inline]
     fn limit(&self, word: Word) -> Option<&Limit> {
         self.limit.as_deref().filter(|_| !word.is_disabled())
     }

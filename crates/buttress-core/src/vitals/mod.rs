@@ -116,6 +116,7 @@ impl Vitals {
 
     /// Might it take one call more under its limit? A hint, in one load; [`permit`](Self::permit) decides.
     #[must_use]
+    #[inline]
     pub fn has_room(&self) -> bool {
         !self.0.state.is_full()
     }
@@ -329,6 +330,7 @@ impl Vitals {
 }
 
 impl Lane {
+    #[inline]
     fn permit(&self, now: Nanos) -> Result<Permit, Refusal> {
         self.state.permit(&self.shard, self.number, now)
     }

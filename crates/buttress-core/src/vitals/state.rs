@@ -48,8 +48,8 @@ pub(crate) struct State {
     /// Calls that ended well and are no sign of health all the same: too late, or of an older generation.
     pub(super) discounted: AtomicU64,
     pub(super) latencies: [OnceLock<Latency>; 2],
-    /// How far off `due` can be.
-    longest_wait: Duration,
+    /// How far off `due` can be, in nanoseconds.
+    longest_wait: u64,
     born: Nanos,
     /// When the latest call began that was answered though too old, and how long it took.
     pub(super) late_answer: [AtomicU64; 2],
@@ -84,7 +84,7 @@ impl State {
             turns: Turns::new(seed),
             membership: Membership::new(&destination.groups, endpoint.as_ref()),
             switches: Switches::default(),
-            longest_wait: rules.breaker.longest_wait(alone),
+            longest_wait: (Nanos::ZERO.after(rules.breaker.longest_wait(alone))).as_u64(),
             destination,
             endpoint,
             front: Arc::new(Front::new(signs.word())),
@@ -116,6 +116,7 @@ impl State {
         self.shards.of(lane)
     }
 
+    #[inline]
     pub(super) fn permit(&self, shard: &Shard, lane: u8, now: Nanos) -> Result<Permit, Refusal> {
         let word = self.word();
         self.refuse(word, shard, now)?;
@@ -135,10 +136,12 @@ impl State {
             return Err(Refusal::Withdrawn);
         }
         // While it is open and its time has not come, nothing can change: no lock.
-        let wait = self.due(now).since(now);
-        if word.state() == crate::State::Open && !wait.is_zero() {
+        let due = self.due(now);
+        if word.state() == crate::State::Open && due > now {
             shard.counters.rejected();
-            return Err(Refusal::Open { retry_after: wait });
+            return Err(Refusal::Open {
+                retry_after: due.since(now),
+            });
         }
         Ok(())
     }
@@ -447,7 +450,7 @@ impl State {
     pub(super) fn due(&self, now: Nanos) -> Nanos {
         let due = self.front.due();
         // Farther off than it can be, it was set by a clock that was set back since.
-        if due > now.after(self.longest_wait) {
+        if due.as_u64() > now.as_u64().saturating_add(self.longest_wait) {
             now
         } else {
             due
@@ -494,8 +497,11 @@ impl State {
         let mut signs = lock(self.signs());
         let result = change(&mut signs);
         let (before, word) = (self.word(), signs.word());
-        // Release, and under the lock: words are published in the order of the changes they stand for.
-        self.front.publish(word);
+        // Release, and under the lock: words are published in the order of the changes they stand for. What has not changed
+        // is not written: every call reads it, on every lane.
+        if before.bits() != word.bits() {
+            self.front.publish(word);
+        }
         if before.worth() != word.worth() {
             // It comes back: how fast it was before says nothing.
             if before.worth().out {
