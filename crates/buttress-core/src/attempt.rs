@@ -36,8 +36,12 @@ impl Attempt {
     }
 
     /// Says what kind of call it is.
+    #[inline]
     pub fn labelled(mut self, labels: Labels<'_>) -> Self {
-        self.lane.label(&mut self.permit, labels);
+        // Looked at where labels are made: of a protocol that has none, nothing is left.
+        if labels.names_any() {
+            self.lane.label(&mut self.permit, labels);
+        }
         self
     }
 
@@ -49,6 +53,7 @@ impl Attempt {
     }
 
     /// Ends it. Reads the clock, and gives back the time it read.
+    #[inline]
     pub fn finish(mut self, outcome: Outcome) -> Nanos {
         self.finished = true;
         self.end(outcome)
@@ -59,27 +64,32 @@ impl Attempt {
     pub fn overtaken(mut self) -> Nanos {
         self.finished = true;
         let now = self.lane.clock().now();
-        self.lane.overtaken(self.permit, now);
+        self.lane.overtaken(&self.permit, now);
         now
     }
 
     fn end(&self, outcome: Outcome) -> Nanos {
         let now = self.lane.clock().now();
-        self.lane.record(self.permit, now, outcome);
+        self.lane.record(&self.permit, now, outcome);
         now
     }
-}
 
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        if self.finished {
-            return;
-        }
+    #[cold]
+    fn abandon(&self) {
         let panicked = std::thread::panicking();
         self.end(if panicked {
             Outcome::Failure(Cause::Panic)
         } else {
             Outcome::Cancelled
         });
+    }
+}
+
+impl Drop for Attempt {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.finished {
+            self.abandon();
+        }
     }
 }

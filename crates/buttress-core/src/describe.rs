@@ -36,6 +36,12 @@ impl<'a> Labels<'a> {
         }
     }
 
+    /// Is there a name among them?
+    #[inline]
+    pub(crate) const fn names_any(&self) -> bool {
+        self.route.is_some() || self.method.is_some() || self.caller.is_some()
+    }
+
     /// Sets the route.
     #[must_use]
     pub const fn route(mut self, route: &'a str) -> Self {

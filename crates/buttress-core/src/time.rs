@@ -29,6 +29,7 @@ impl Nanos {
 
     /// The point `span` later.
     #[must_use]
+    #[inline]
     pub fn after(self, span: Duration) -> Self {
         let span = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(span))
@@ -50,6 +51,7 @@ pub struct Clock(pub fn() -> Nanos);
 impl Clock {
     /// Reads the clock.
     #[must_use]
+    #[inline]
     pub fn now(self) -> Nanos {
         (self.0)()
     }

@@ -160,6 +160,7 @@ const fn ok_or_failed<Res, Err>(result: &Result<&Res, &Err>) -> Outcome {
 }
 
 /// A plain answer is over when it is there.
+#[inline]
 fn end(attempt: Option<Attempt>, outcome: Outcome) {
     if let Some(attempt) = attempt {
         attempt.finish(outcome);

@@ -192,6 +192,16 @@ impl Norm {
         now.since(started.max(self.resumed()))
     }
 
+    /// Has it been awaited for as long as calls that are late?
+    pub(crate) fn is_late(&self, started: Nanos, now: Nanos) -> bool {
+        // In nanoseconds: to tell seconds apart costs every call two divisions.
+        let since = started.max(self.resumed()).as_u64();
+        match self.age.load(Ordering::Relaxed) {
+            NEVER => false,
+            age => now.as_u64().saturating_sub(since) >= age,
+        }
+    }
+
     pub(crate) fn interval(&self) -> Duration {
         (self.age() / FRACTION).clamp(OFTENEST, SELDOMEST)
     }

@@ -32,7 +32,7 @@ impl Hall {
     }
 
     fn enter(&self, lane: usize) -> bool {
-        let entered = self.places.enter(&self.tills[lane], &self.tills.iter());
+        let entered = self.places.enter(&self.tills[lane], || self.tills.iter());
         if entered {
             self.is_in();
         }

@@ -49,12 +49,12 @@ impl Places {
     }
 
     /// Takes a place, if there is one. `till` is one of `tills`.
-    pub(crate) fn enter<'a>(
-        &self,
-        till: &Till,
-        tills: &(impl Iterator<Item = &'a Till> + Clone),
-    ) -> bool {
-        till.take() || self.draw(tills)
+    pub(crate) fn enter<'a, T>(&self, till: &Till, tills: impl FnOnce() -> T) -> bool
+    where
+        T: Iterator<Item = &'a Till> + Clone,
+    {
+        // Mostly the others are not looked at.
+        till.take() || self.draw(&tills())
     }
 
     /// Gives a place back.
@@ -71,6 +71,7 @@ impl Places {
     }
 
     /// Is there none? A hint: one may be on its way back.
+    #[inline]
     pub(crate) fn full(&self) -> bool {
         let word = self.word();
         word.scarce() && word.free() == 0 && !word.gathering()

@@ -32,7 +32,7 @@ impl Hall {
 
     fn enter(&self, lane: usize) -> bool {
         self.places
-            .enter(&self.tills[lane % LANES], &self.tills.iter())
+            .enter(&self.tills[lane % LANES], || self.tills.iter())
     }
 
     fn leave(&self, lane: usize) {

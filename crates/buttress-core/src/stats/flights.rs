@@ -83,9 +83,9 @@ impl Flights {
 
     /// Takes a place for the `number`th call of this lane. `None` when those tried are taken.
     pub(crate) fn board(&self, number: u64, started: Nanos) -> Option<u8> {
-        let place = (number..number.saturating_add(TRIES as u64)).find_map(|number| {
-            let place = number as usize % PLACES;
-            let stamp = Stamp::of(started).0;
+        let stamp = Stamp::of(started).0;
+        let place = (0..TRIES).find_map(|more| {
+            let place = (number as usize).wrapping_add(more) % PLACES;
             // SeqCst: a call that takes its place and finds nobody looking is found by whoever stops looking; see
             // `State::watch`.
             self.places[place]

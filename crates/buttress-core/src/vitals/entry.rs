@@ -21,7 +21,7 @@ impl State {
     pub(super) fn enter(&self, word: Word, shard: &Shard) -> Result<bool, Refusal> {
         match self.limit(word) {
             None => Ok(false),
-            Some(limit) if limit.places.enter(&shard.till, &self.tills()) => Ok(true),
+            Some(limit) if limit.places.enter(&shard.till, || self.tills()) => Ok(true),
             Some(_) => Err(limited(shard, Limiter::Concurrency)),
         }
     }
@@ -33,20 +33,29 @@ impl State {
         }
     }
 
-    /// What a call took says how many there may be at once, where that is found out.
-    pub(super) fn learn_limit(&self, shard: &Shard, permit: &Permit, now: Nanos, outcome: Outcome) {
-        let Some(limit) = self.limit.as_deref().filter(|limit| limit.adapts()) else {
+    /// Gives a place back after a call. What that took says how many there may be at once, where that is found out.
+    pub(super) fn leave_after(&self, shard: &Shard, permit: &Permit, now: Nanos, outcome: Outcome) {
+        let Some(limit) = self.limit.as_deref() else {
             return;
         };
+        limit.places.leave(&shard.till);
+        if !limit.adapts() {
+            return;
+        }
         if outcome == Outcome::Success {
             shard.samples.add(now.since(permit.started));
         }
         if limit.due(now) {
-            let counters = self.shards.iter().map(|shard| &shard.counters);
-            let failed = counters.map(Counters::overloaded).sum();
-            let samples = self.shards.iter().map(|shard| &shard.samples);
-            limit.adapt(now, failed, &samples, &self.tills());
+            self.adapt(limit, now);
         }
+    }
+
+    #[cold]
+    fn adapt(&self, limit: &Limit, now: Nanos) {
+        let counters = self.shards.iter().map(|shard| &shard.counters);
+        let failed = counters.map(Counters::overloaded).sum();
+        let samples = self.shards.iter().map(|shard| &shard.samples);
+        limit.adapt(now, failed, &samples, &self.tills());
     }
 
     /// Turns a call away, if too many wait and it matters least.
@@ -74,10 +83,12 @@ impl State {
     }
 
     /// Would the limit, if there is one, refuse a call or make it wait?
+    #[inline]
     pub(super) fn is_full(&self) -> bool {
         (self.limit(self.word())).is_some_and(|limit| limit.places.full())
     }
 
+    #[inline]
     fn limit(&self, word: Word) -> Option<&Limit> {
         self.limit.as_deref().filter(|_| !word.is_disabled())
     }
@@ -111,7 +122,7 @@ fn admit_unless_full(lane: &Arc<Lane>, now: Nanos) -> Result<Option<Attempt>, Re
         // Nothing is asked of a call that finds a place, while none are turned away.
         Some(limit) => {
             let acts = limit.shed.as_ref().is_some_and(Shedding::acts);
-            if acts || !limit.places.enter(&shard.till, &state.tills()) {
+            if acts || !limit.places.enter(&shard.till, || state.tills()) {
                 return Ok(None);
             }
             true

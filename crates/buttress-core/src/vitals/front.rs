@@ -43,7 +43,9 @@ impl Front {
 
     pub(super) fn set_due(&self, due: Nanos) {
         // Relaxed: a picker that reads an old hint asks in vain, or one call later.
-        self.due.store(due.as_u64(), Ordering::Relaxed);
+        if self.due() != due {
+            self.due.store(due.as_u64(), Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn state(&self) -> State {

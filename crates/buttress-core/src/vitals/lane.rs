@@ -75,8 +75,10 @@ pub(crate) struct Lane {
     pub(super) number: u8,
 }
 
-/// All ways into one record.
+/// All ways into one record. Whoever clones a service counts itself in here: aligned, so that this does not take the line
+/// away from those that look for their lane.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(crate) struct Lanes {
     pub(super) state: Arc<State>,
     /// Made for the first call, as many as there are cores: most of many endpoints wait for theirs.
@@ -92,24 +94,29 @@ impl Lanes {
     }
 
     /// This thread's.
+    #[inline]
     pub(super) fn mine(&self) -> &Arc<Lane> {
         self.lane(thread_number())
     }
 
+    #[inline]
     fn lane(&self, number: usize) -> &Arc<Lane> {
         let lanes = self.lanes.get_or_init(cells);
         // The mask holds, for the count is a power of two.
         let number = number & (lanes.len() - 1);
-        lanes[number].get_or_init(|| {
-            let shard = Arc::clone(self.state.shard(number));
-            // SeqCst: the shard's cell is not, and without this whoever stops looking could miss a lane made meanwhile;
-            // see `State::oldest`. Once a lane.
-            fence(Ordering::SeqCst);
-            Arc::new(Lane {
-                state: Arc::clone(&self.state),
-                shard,
-                number: number as u8,
-            })
+        lanes[number].get_or_init(|| self.made(number))
+    }
+
+    #[cold]
+    fn made(&self, number: usize) -> Arc<Lane> {
+        let shard = Arc::clone(self.state.shard(number));
+        // SeqCst: the shard's cell is not, and without this whoever stops looking could miss a lane made meanwhile; see
+        // `State::oldest`. Once a lane.
+        fence(Ordering::SeqCst);
+        Arc::new(Lane {
+            state: Arc::clone(&self.state),
+            shard,
+            number: number as u8,
         })
     }
 }

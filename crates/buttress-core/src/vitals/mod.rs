@@ -116,6 +116,7 @@ impl Vitals {
 
     /// Might it take one call more under its limit? A hint, in one load; [`permit`](Self::permit) decides.
     #[must_use]
+    #[inline]
     pub fn has_room(&self) -> bool {
         !self.0.state.is_full()
     }
@@ -150,7 +151,7 @@ impl Vitals {
         let state = &self.0.state;
         state.record(
             state.shard(usize::from(permit.seat.lane)),
-            permit,
+            &permit,
             now,
             outcome,
         );
@@ -329,6 +330,7 @@ impl Vitals {
 }
 
 impl Lane {
+    #[inline]
     fn permit(&self, now: Nanos) -> Result<Permit, Refusal> {
         self.state.permit(&self.shard, self.number, now)
     }
@@ -337,7 +339,7 @@ impl Lane {
         self.state.permit_anyway(&self.shard, self.number, now)
     }
 
-    pub(crate) fn record(&self, permit: Permit, now: Nanos, outcome: Outcome) {
+    pub(crate) fn record(&self, permit: &Permit, now: Nanos, outcome: Outcome) {
         self.state.record(&self.shard, permit, now, outcome);
     }
 
@@ -345,7 +347,7 @@ impl Lane {
         self.state.label(permit, labels);
     }
 
-    pub(crate) fn overtaken(&self, permit: Permit, now: Nanos) {
+    pub(crate) fn overtaken(&self, permit: &Permit, now: Nanos) {
         let outcome = self.state.overtaken(permit.started, now);
         self.record(permit, now, outcome);
     }

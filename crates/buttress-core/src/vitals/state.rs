@@ -48,6 +48,8 @@ pub(crate) struct State {
     /// Calls that ended well and are no sign of health all the same: too late, or of an older generation.
     pub(super) discounted: AtomicU64,
     pub(super) latencies: [OnceLock<Latency>; 2],
+    /// How far off `due` can be, in nanoseconds.
+    longest_wait: u64,
     born: Nanos,
     /// When the latest call began that was answered though too old, and how long it took.
     pub(super) late_answer: [AtomicU64; 2],
@@ -84,6 +86,7 @@ impl State {
             turns: Turns::new(seed),
             membership: Membership::new(&destination.groups, endpoint.as_ref()),
             switches: Switches::default(),
+            longest_wait: (Nanos::ZERO.after(rules.breaker.longest_wait(alone))).as_u64(),
             destination,
             endpoint,
             front: Arc::new(Front::new(signs.word())),
@@ -116,6 +119,7 @@ impl State {
         self.shards.of(lane)
     }
 
+    #[inline]
     pub(super) fn permit(&self, shard: &Shard, lane: u8, now: Nanos) -> Result<Permit, Refusal> {
         let word = self.word();
         self.refuse(word, shard, now)?;
@@ -135,10 +139,12 @@ impl State {
             return Err(Refusal::Withdrawn);
         }
         // While it is open and its time has not come, nothing can change: no lock.
-        let wait = self.due(now).since(now);
-        if word.state() == crate::State::Open && !wait.is_zero() {
+        let due = self.due(now);
+        if word.state() == crate::State::Open && due > now {
             shard.counters.rejected();
-            return Err(Refusal::Open { retry_after: wait });
+            return Err(Refusal::Open {
+                retry_after: due.since(now),
+            });
         }
         Ok(())
     }
@@ -153,33 +159,26 @@ impl State {
         now: Nanos,
         holds: bool,
     ) -> Result<Permit, Refusal> {
-        if !word.flows() {
-            return self.begin_if_it_may(shard, lane, now, holds);
-        }
-        let seat = self.board(shard, lane, now, holds);
+        let (generation, probe) = if word.flows() {
+            (word.generation(), false)
+        } else {
+            self.ask(shard, now, holds)?
+        };
         Ok(Permit {
             started: now,
-            generation: word.generation(),
-            probe: false,
-            seat,
+            generation,
+            probe,
+            seat: self.board(shard, lane, now, holds),
         })
     }
 
+    /// May a call begin though calls do not flow? Under which generation, then, and is it a probe?
     #[cold]
-    fn begin_if_it_may(
-        &self,
-        shard: &Shard,
-        lane: u8,
-        now: Nanos,
-        holds: bool,
-    ) -> Result<Permit, Refusal> {
+    fn ask(&self, shard: &Shard, now: Nanos, holds: bool) -> Result<(u32, bool), Refusal> {
         let (permit, change) = self.update(|signs| signs.permit(now));
         self.tell(now, change);
         match permit {
-            Ok(permit) => {
-                let seat = self.board(shard, lane, now, holds);
-                Ok(Permit { seat, ..permit })
-            }
+            Ok(permit) => Ok((permit.generation, permit.probe)),
             Err(retry_after) => {
                 self.leave(shard, holds);
                 shard.counters.rejected();
@@ -246,11 +245,10 @@ impl State {
     }
 
     /// The whole life of a fact: count, judge, act, tell.
-    pub(super) fn record(&self, shard: &Shard, permit: Permit, now: Nanos, outcome: Outcome) {
+    pub(super) fn record(&self, shard: &Shard, permit: &Permit, now: Nanos, outcome: Outcome) {
         shard.counters.finished(outcome);
         if permit.seat.holds {
-            self.leave(shard, true);
-            self.learn_limit(shard, &permit, now, outcome);
+            self.leave_after(shard, permit, now, outcome);
         }
         if self.endpoint.is_some() {
             self.front.load.end(now, now.since(permit.started), outcome);
@@ -262,19 +260,20 @@ impl State {
         if let Outcome::Overload(hint) = outcome {
             self.turned_down(hint, now);
         }
-        let fact = self.weigh(&permit, now, outcome, found);
+        let fact = self.weigh(permit, now, outcome, found);
         if !found {
             self.write(shard, permit.started, permit.seat.note, fact);
         }
-        let word = self.word();
-        if outcome.sign() == Sign::Good && (found || fact == Outcome::Late) {
-            self.answers_late(permit.started, now.since(permit.started));
-        }
-        if outcome.sign() == Sign::Good
-            && (found || fact != outcome || permit.generation != word.generation())
-        {
-            // Relaxed: it is read with the counters it corrects, which are no moment's truth either.
-            self.discounted.fetch_add(1, Ordering::Relaxed);
+        let (word, sign) = (self.word(), fact.sign());
+        if outcome.sign() == Sign::Good {
+            let late = found || sign == Sign::Bad;
+            if late {
+                self.answers_late(permit.started, now.since(permit.started));
+            }
+            if late || permit.generation != word.generation() {
+                // Relaxed: it is read with the counters it corrects, which are no moment's truth either.
+                self.discounted.fetch_add(1, Ordering::Relaxed);
+            }
         }
         if found && !permit.probe {
             // Its age was evidence already; what is left is to say what it died of.
@@ -284,28 +283,24 @@ impl State {
                     signs.lost(permit.generation, cause);
                 }),
                 // Given up unanswered, or so late that its age is proof.
-                _ if outcome == Outcome::Late || self.is_proof(&permit, now) => {
+                _ if outcome == Outcome::Late || self.is_proof(permit, now) => {
                     self.update(|signs| signs.harden());
                 }
                 _ => {}
             }
-            return;
+        } else if !word.unmoved_by(sign, permit) {
+            self.act(permit, now, (fact, outcome == Outcome::Late), found);
         }
-        if word.unmoved_by(fact.sign(), &permit) {
-            return;
-        }
+    }
+
+    /// A fact that may change what is known. Apart from `record`, which most calls pass through unmoved.
+    #[cold]
+    fn act(&self, permit: &Permit, now: Nanos, (fact, given_up): (Outcome, bool), found: bool) {
         if fact.sign() == Sign::Bad {
             self.found.failed(permit.started);
         }
-        let change = self.update(|signs| {
-            signs.take(
-                &permit,
-                now,
-                (fact, outcome == Outcome::Late),
-                self.good(),
-                self,
-            )
-        });
+        let change =
+            self.update(|signs| signs.take(permit, now, (fact, given_up), self.good(), self));
         self.tell(now, change);
         if permit.probe && (found || fact.sign() == Sign::Bad) {
             self.reconsider(now);
@@ -366,35 +361,43 @@ impl State {
             self.learn(permit.seat.lane, now.since(permit.started));
         }
         match outcome {
-            Outcome::Success | Outcome::CallerFault
-                if norm.waited(permit.started, now) >= norm.age() =>
-            {
-                if self.must_bear(permit) {
-                    self.answers_late(permit.started, now.since(permit.started));
-                    norm.bear(norm.waited(permit.started, now));
-                    return outcome;
-                }
-                // A probe found late is judged when it ends, for only then it decides.
-                if found && !permit.probe {
-                    return outcome;
-                }
-                self.late.fetch_add(u64::from(!found), Ordering::Relaxed);
-                Outcome::Late
+            Outcome::Success | Outcome::CallerFault if norm.is_late(permit.started, now) => {
+                self.weigh_late(permit, now, outcome, found)
             }
-            // We slept: our timer fired late, and their answer may lie unread.
-            Outcome::Failure(Cause::Timeout) => {
-                self.destination.notice(now);
-                match self.destination.rules.timeout {
-                    // A pause that is a good part of the timeout. Many short ones are a busy machine, and no excuse
-                    // for whoever never answers.
-                    Some(timeout)
-                        if norm.slept() >= timeout / 4
-                            && norm.waited(permit.started, now) < timeout.mul_f64(0.9) =>
-                    {
-                        Outcome::Cancelled
-                    }
-                    _ => outcome,
-                }
+            Outcome::Failure(Cause::Timeout) => self.weigh_timeout(permit, now, outcome),
+            _ => outcome,
+        }
+    }
+
+    #[cold]
+    fn weigh_late(&self, permit: &Permit, now: Nanos, outcome: Outcome, found: bool) -> Outcome {
+        if self.must_bear(permit) {
+            let norm = &self.destination.norm;
+            self.answers_late(permit.started, now.since(permit.started));
+            norm.bear(norm.waited(permit.started, now));
+            return outcome;
+        }
+        // A probe found late is judged when it ends, for only then it decides.
+        if found && !permit.probe {
+            return outcome;
+        }
+        self.late.fetch_add(u64::from(!found), Ordering::Relaxed);
+        Outcome::Late
+    }
+
+    /// We slept: our timer fired late, and their answer may lie unread.
+    #[cold]
+    fn weigh_timeout(&self, permit: &Permit, now: Nanos, outcome: Outcome) -> Outcome {
+        self.destination.notice(now);
+        let norm = &self.destination.norm;
+        match self.destination.rules.timeout {
+            // A pause that is a good part of the timeout. Many short ones are a busy machine, and no excuse for whoever
+            // never answers.
+            Some(timeout)
+                if norm.slept() >= timeout / 4
+                    && norm.waited(permit.started, now) < timeout.mul_f64(0.9) =>
+            {
+                Outcome::Cancelled
             }
             _ => outcome,
         }
@@ -404,7 +407,7 @@ impl State {
     /// by now: else what another answers soon enough would hide who never does.
     pub(super) fn overtaken(&self, started: Nanos, now: Nanos) -> Outcome {
         let norm = &self.destination.norm;
-        if self.destination.rules.parts.health && norm.waited(started, now) >= norm.age() {
+        if self.destination.rules.parts.health && norm.is_late(started, now) {
             return Outcome::Late;
         }
         // Relaxed: a counter orders nothing.
@@ -465,8 +468,7 @@ impl State {
     pub(super) fn due(&self, now: Nanos) -> Nanos {
         let due = self.front.due();
         // Farther off than it can be, it was set by a clock that was set back since.
-        let breaker = &self.destination.rules.breaker;
-        if due.since(now) > breaker.longest_wait(self.endpoint.is_none()) {
+        if due.as_u64() > now.as_u64().saturating_add(self.longest_wait) {
             now
         } else {
             due
@@ -513,8 +515,11 @@ impl State {
         let mut signs = lock(self.signs());
         let result = change(&mut signs);
         let (before, word) = (self.word(), signs.word());
-        // Release, and under the lock: words are published in the order of the changes they stand for.
-        self.front.publish(word);
+        // Release, and under the lock: words are published in the order of the changes they stand for. What has not changed
+        // is not written: every call reads it, on every lane.
+        if before.bits() != word.bits() {
+            self.front.publish(word);
+        }
         if before.worth() != word.worth() {
             // It comes back: how fast it was before says nothing.
             if before.worth().out {

@@ -86,6 +86,7 @@ impl State {
     }
 
     /// A call was turned down; perhaps it was said for how long to stay away.
+    #[cold]
     pub(super) fn turned_down(&self, hint: Option<Duration>, now: Nanos) {
         if self.destination.rules.throttled().is_off() {
             return;

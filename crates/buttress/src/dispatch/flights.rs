@@ -130,7 +130,7 @@ impl<F> Flights<F> {
             flight.overtaken();
         }
         this.first.set(None);
-        for mut flight in this.beside.drain(..) {
+        while let Some(mut flight) = this.beside.pop() {
             flight.as_mut().overtaken();
         }
     }

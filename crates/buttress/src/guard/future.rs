@@ -83,6 +83,7 @@ where
     S: Service<Req>,
     P: Describe<Req>,
 {
+    #[inline]
     pub(super) fn admitted(
         inner: &mut S,
         request: Req,
@@ -99,6 +100,8 @@ where
 }
 
 impl<S: Service<Req>, Req> Call<S::Future, S, Req> {
+    /// Inlined, so that it is made where it is polled, and not moved there.
+    #[inline]
     fn admitted(
         inner: &mut S,
         mut request: Req,
@@ -122,6 +125,37 @@ impl<S: Service<Req>, Req> Call<S::Future, S, Req> {
         }
     }
 
+    /// Ready once it no longer waits for its place. Apart from the poll of its future, for most calls never wait.
+    #[cold]
+    fn poll_turn(
+        mut self: Pin<&mut Self>,
+        protocol: &impl Describe<Req>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let CallProj::Waiting { waiting, timer } = self.as_mut().project() else {
+            return Poll::Ready(());
+        };
+        let Some(turn) = waiting.as_mut().map(|waiting| waiting.poll(timer, cx)) else {
+            return Poll::Pending;
+        };
+        let turn = ready!(turn);
+        let Some(mut waited) = waiting.take() else {
+            return Poll::Pending;
+        };
+        let next = match turn {
+            Ok(attempt) => {
+                let (terms, limits) = (&waited.terms, &waited.limits);
+                let span = attempt.started().since(waited.since());
+                let service = &mut waited.service;
+                Self::admitted(service, waited.request, attempt, terms, limits, protocol)
+                    .after(span)
+            }
+            Err(refusal) => Self::Refused { refusal },
+        };
+        self.set(next);
+        Poll::Ready(())
+    }
+
     /// It had to wait for its place so long.
     fn after(mut self, span: Duration) -> Self {
         if let Self::Admitted { waited, .. } = &mut self {
@@ -140,31 +174,8 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if let CallProj::Waiting { waiting, timer } = this.call.as_mut().project() {
-            let Some(turn) = waiting.as_mut().map(|waiting| waiting.poll(timer, cx)) else {
-                return Poll::Pending;
-            };
-            let turn = ready!(turn);
-            let Some(mut waited) = waiting.take() else {
-                return Poll::Pending;
-            };
-            let next = match turn {
-                Ok(attempt) => {
-                    let (terms, limits) = (&waited.terms, &waited.limits);
-                    let span = attempt.started().since(waited.since());
-                    Call::admitted(
-                        &mut waited.service,
-                        waited.request,
-                        attempt,
-                        terms,
-                        limits,
-                        this.protocol,
-                    )
-                    .after(span)
-                }
-                Err(refusal) => Call::Refused { refusal },
-            };
-            this.call.set(next);
+        if matches!(*this.call, Call::Waiting { .. }) {
+            ready!(this.call.as_mut().poll_turn(this.protocol, cx));
         }
         let (inner, attempt, timer, until, waited) = match this.call.project() {
             CallProj::Admitted {
@@ -200,6 +211,7 @@ where
 }
 
 /// Ends an attempt whose time is over.
+#[cold]
 fn give_up(attempt: Option<Attempt>, until: Until, waited: Duration) -> Refusal {
     let Some(attempt) = attempt else {
         return Refusal::Deadline {
