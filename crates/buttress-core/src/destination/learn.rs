@@ -81,7 +81,7 @@ pub(crate) struct Census {
     pub(crate) calls: u64,
     pub(crate) failures: u64,
     pub(crate) late: u64,
-    /// Calls that were given up for another was answered first, sooner than they were late.
+    /// Calls that were given up for another was answered first, late or not.
     pub(crate) overtaken: u64,
 }
 
