@@ -15,6 +15,9 @@ const LEFT: f64 = 0.001;
 /// Where the share does not bear so much, half as many again may as it cannot help at all, however late.
 const OUT_OF_REACH: f64 = 1.5;
 
+/// Times are kept by the thirty-second part: what differs by less is as good.
+const AS_GOOD: f64 = 1.0 + 1.0 / 32.0;
+
 /// So many calls beyond the delay make it known well enough.
 const BEYOND: f64 = 6.0;
 
@@ -42,18 +45,31 @@ pub(crate) fn single_r(answered: &[f64], overtaken: f64, share: f64) -> Option<H
         .map(|(bucket, chance)| beyond(&by, *bucket, *chance, last))
         .fold(1.0, f64::min);
     let left = LEFT.max(out_of_reach * OUT_OF_REACH);
-    let judged = candidates.into_iter().filter_map(|(bucket, chance)| {
-        // One later than what it is to shorten shortens nothing: where none helps, it would be the latest of all, and what
-        // begins to stall would wait for it.
-        let slowest =
-            slowest(&by, bucket, chance, left).filter(|slowest| seconds(bucket) <= *slowest)?;
-        Some((slowest, bucket, chance))
+    // One later than what it is to shorten shortens nothing: where none helps, it would be the latest of all, and what begins
+    // to stall would wait for it.
+    let judged: Vec<(f64, usize, f64)> = candidates
+        .into_iter()
+        .filter_map(|(bucket, chance)| {
+            let slowest = slowest(&by, bucket, chance, left)?;
+            (seconds(bucket) <= slowest * AS_GOOD).then_some((slowest, bucket, chance))
+        })
+        .collect();
+    let least = judged
+        .iter()
+        .map(|judged| judged.0)
+        .fold(f64::MAX, f64::min);
+    let as_good = judged.iter().filter(|judged| judged.0 <= least * AS_GOOD);
+    // Of those that are as good, the one that leaves the fewest calls that begin to stall without a copy; of these the better;
+    // and the later of two, which costs less.
+    let best = as_good.max_by(|one, other| {
+        let by_chance = one.2.total_cmp(&other.2);
+        by_chance
+            .then(other.0.total_cmp(&one.0))
+            .then(one.1.cmp(&other.1))
     });
-    // The later of two that are as good costs less.
-    let best = judged.min_by(|one, other| one.0.total_cmp(&other.0).then(other.1.cmp(&one.1)));
     best.map(|(_, bucket, chance)| HedgeAfter {
-        delay: ceiling(bucket),
-        chance,
+        delay: ceiling(*bucket),
+        chance: *chance,
     })
 }
 
@@ -187,6 +203,7 @@ mod tests {
         counts[bucket(Duration::from_millis(800))] = 1.0;
         let hedge = single_r(&counts, 0.0, 0.02).unwrap();
         assert!(hedge.delay < Duration::from_millis(10), "{hedge:?}");
+        assert!(hedge.chance > 0.99, "{hedge:?}");
     }
 
     #[test]
