@@ -171,7 +171,8 @@ impl Learn {
             self.swept = now;
         }
         let mut learned = self.learned(sweep && !first);
-        if sweep || self.hedge.is_none() {
+        // The first calls tell little of the slowest: soon more of them are known.
+        if sweep || self.hedge.is_none() || self.census.calls < ENOUGH {
             learned.hedge = self.solve();
         }
         Some(learned)
