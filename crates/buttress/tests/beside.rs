@@ -229,7 +229,7 @@ async fn a_set_whose_calls_no_copy_would_shorten_is_prepared_for_stalls_all_the_
             let copy = last.swap(n, std::sync::atomic::Ordering::Relaxed) == n;
             let span = match n {
                 100 => 60 * MS,
-                4_000.. if n % 200 == 0 && !copy => 500 * MS,
+                4_000.. if n.is_multiple_of(200) && !copy => 500 * MS,
                 _ => MS * (5 + (n % 5) as u32),
             };
             async move {
