@@ -8,8 +8,8 @@ use buttress::{Policy, Ratio, Redundancy};
 pub(crate) const DEADLINE: Duration = Duration::from_secs(1);
 
 /// How a call is made safe. While it does not hedge, there is no hedging to be measured.
-pub(crate) const REDUNDANCY: Redundancy = Redundancy::failover(3);
-pub(crate) const HEDGES: bool = false;
+pub(crate) const REDUNDANCY: Redundancy = Redundancy::hedge(3);
+pub(crate) const HEDGES: bool = true;
 
 /// The default, and the facts.
 pub(crate) fn policy() -> Policy {

@@ -215,6 +215,45 @@ async fn the_delay_is_learned_and_costs_what_is_allowed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_set_whose_calls_no_copy_would_shorten_is_prepared_for_stalls_all_the_same() {
+    let policy = Policy::new()
+        .deadline(Duration::from_secs(1))
+        .redundancy(Redundancy::hedge(2))
+        .extra_load(Ratio::percent(3));
+    let root = Buttress::new().policy("set", policy);
+    // All take 5 to 9 ms, but one; from the 4000th on one in 200 stalls, and its copy does not.
+    let last = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(u64::MAX));
+    let connect = move |_: &Endpoint| {
+        let last = std::sync::Arc::clone(&last);
+        service_fn(move |n: u64| {
+            let copy = last.swap(n, std::sync::atomic::Ordering::Relaxed) == n;
+            let span = match n {
+                100 => 60 * MS,
+                4_000.. if n.is_multiple_of(200) && !copy => 500 * MS,
+                _ => MS * (5 + (n % 5) as u32),
+            };
+            async move {
+                tokio::time::sleep(span).await;
+                Ok::<_, BoxError>(n)
+            }
+        })
+    };
+    let sets = fixed(["a", "b", "c"]).unwrap();
+    let service = root
+        .dispatch("set", Idempotent(Plain), sets, connect)
+        .unwrap();
+    let mut slowest = Duration::ZERO;
+    for n in 0..8_000_u64 {
+        let began = CLOCK.now();
+        assert_eq!(service.clone().oneshot(n).await.unwrap(), n);
+        if n >= 4_000 {
+            slowest = slowest.max(CLOCK.now().since(began));
+        }
+    }
+    assert!(slowest <= 25 * MS, "{slowest:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn hedging_does_not_hide_an_endpoint_that_hangs() {
     let policy = Policy::new()
         .deadline(40 * MS)

@@ -82,7 +82,7 @@ pub(crate) struct Census {
     pub(crate) calls: u64,
     pub(crate) failures: u64,
     pub(crate) late: u64,
-    /// Calls that were given up for another was answered first, sooner than they were late.
+    /// Calls that were given up for another was answered first, late or not.
     pub(crate) overtaken: u64,
 }
 
@@ -172,7 +172,8 @@ impl Learn {
             self.swept = now;
         }
         let mut learned = self.learned(sweep && !first);
-        if sweep || self.hedge.is_none() {
+        // The first calls tell little of the slowest: soon more of them are known.
+        if sweep || self.hedge.is_none() || self.census.calls < ENOUGH {
             learned.hedge = self.solve();
         }
         Some(learned)

@@ -12,6 +12,12 @@ use crate::stats::{BUCKETS, ceiling};
 /// One call in a thousand may take longer than t.
 const LEFT: f64 = 0.001;
 
+/// Where the share does not bear so much, half as many again may as it cannot help at all, however late.
+const OUT_OF_REACH: f64 = 1.5;
+
+/// Times are kept by the thirty-second part: what differs by less is as good.
+const AS_GOOD: f64 = 1.0 + 1.0 / 32.0;
+
 /// So many calls beyond the delay make it known well enough.
 const BEYOND: f64 = 6.0;
 
@@ -29,43 +35,79 @@ pub(crate) fn single_r(answered: &[f64], overtaken: f64, share: f64) -> Option<H
             sum / total
         })
         .collect();
-    let candidates = (0..by.len().min(BUCKETS)).filter(|bucket| answered[*bucket] > 0.0);
-    let judged = candidates.map(|bucket| {
-        let chance = (share / (1.0 - by[bucket])).clamp(0.0, 1.0);
-        (slowest(&by, bucket, chance), bucket, chance)
+    let last = by.len().checked_sub(1)?;
+    let candidates: Vec<(usize, f64)> = (0..by.len().min(BUCKETS))
+        .filter(|bucket| answered[*bucket] > 0.0)
+        .map(|bucket| (bucket, (share / (1.0 - by[bucket])).clamp(0.0, 1.0)))
+        .collect();
+    let out_of_reach = candidates
+        .iter()
+        .map(|(bucket, chance)| beyond(&by, *bucket, *chance, last))
+        .fold(1.0, f64::min);
+    let left = LEFT.max(out_of_reach * OUT_OF_REACH);
+    // One later than what it is to shorten shortens nothing: where none helps, it would be the latest of all, and what begins
+    // to stall would wait for it.
+    let judged: Vec<(f64, usize, f64)> = candidates
+        .into_iter()
+        .filter_map(|(bucket, chance)| {
+            let slowest = slowest(&by, bucket, chance, left)?;
+            (seconds(bucket) <= slowest * AS_GOOD).then_some((slowest, bucket, chance))
+        })
+        .collect();
+    let least = judged
+        .iter()
+        .map(|judged| judged.0)
+        .fold(f64::MAX, f64::min);
+    let as_good = judged.iter().filter(|judged| judged.0 <= least * AS_GOOD);
+    // Of those that are as good, the one that leaves the fewest calls that begin to stall without a copy; of these the better;
+    // and the later of two, which costs less.
+    let best = as_good.max_by(|one, other| {
+        let by_chance = one.2.total_cmp(&other.2);
+        by_chance
+            .then(other.0.total_cmp(&one.0))
+            .then(one.1.cmp(&other.1))
     });
-    // The later of two that are as good costs less.
-    let best = judged.min_by(|one, other| one.0.cmp(&other.0).then(other.1.cmp(&one.1)));
     best.map(|(_, bucket, chance)| HedgeAfter {
-        delay: ceiling(bucket),
-        chance,
+        delay: ceiling(*bucket),
+        chance: *chance,
     })
 }
 
-/// How long all but a thousandth of the calls take, copies being sent after `delay` with this chance.
-fn slowest(by: &[f64], delay: usize, chance: f64) -> Duration {
-    let wait = ceiling(delay);
-    let beyond = |bucket: usize| {
-        let copies = ceiling(bucket)
-            .checked_sub(wait)
-            .map_or(0.0, |left| answered_in(by, left));
-        (1.0 - by[bucket]) * (1.0 - chance * copies)
-    };
+/// How long all but a part `left` of the calls take, in seconds, copies being sent after `delay` with this chance. Within a
+/// bucket it is drawn straight: buckets are wider than what a good delay gains on one that gains nothing.
+fn slowest(by: &[f64], delay: usize, chance: f64, left: f64) -> Option<f64> {
+    let beyond = |bucket| beyond(by, delay, chance, bucket);
     // It falls as the time grows.
     let (mut low, mut high) = (0, by.len());
     while low < high {
         let middle = low.midpoint(high);
-        if beyond(middle) <= LEFT {
+        if beyond(middle) <= left {
             high = middle;
         } else {
             low = middle + 1;
         }
     }
-    if low < by.len() {
-        ceiling(low)
-    } else {
-        Duration::MAX
+    if low == by.len() {
+        return None;
     }
+    let (start, before) = match low.checked_sub(1) {
+        Some(below) => (seconds(below), beyond(below)),
+        None => (0.0, 1.0),
+    };
+    let part = (before - left) / (before - beyond(low));
+    Some(start + (seconds(low) - start) * part)
+}
+
+/// The part of the calls that take longer than all of `bucket`, copies being sent after `delay` with this chance.
+fn beyond(by: &[f64], delay: usize, chance: f64, bucket: usize) -> f64 {
+    let copies = ceiling(bucket)
+        .checked_sub(ceiling(delay))
+        .map_or(0.0, |rest| answered_in(by, rest));
+    (1.0 - by[bucket]) * (1.0 - chance * copies)
+}
+
+fn seconds(bucket: usize) -> f64 {
+    ceiling(bucket).as_secs_f64()
 }
 
 fn answered_in(by: &[f64], span: Duration) -> f64 {
@@ -126,6 +168,51 @@ mod tests {
         // What stalls is half a per cent: with a fifth of that there is too little for all of them.
         let scarce = single_r(&counts, 0.0, 0.001).unwrap();
         assert!(scarce.chance < 1.0, "{scarce:?}");
+    }
+
+    /// To the whole millisecond, as timers have it: a whole bucket is empty beside one with many calls.
+    fn few_calls(seed: u64) -> Vec<f64> {
+        let mut draws = Draws::seeded(seed);
+        let mut unit = || crate::random::unit(draws.next());
+        let mut counts = vec![0.0; BUCKETS];
+        for _ in 0..1_000 {
+            let normal = (0..12).map(|_| unit()).sum::<f64>() - 6.0;
+            let millis = (5.0 * (0.35 * normal).exp()).ceil();
+            counts[bucket(Duration::from_secs_f64(millis / 1_000.0))] += 1.0;
+        }
+        counts
+    }
+
+    #[test]
+    fn a_gain_of_less_than_a_bucket_is_not_given_up_for_a_delay_that_helps_nobody() {
+        for seed in 0..50 {
+            let counts = few_calls(seed);
+            let hedge = single_r(&counts, 0.0, 0.02).unwrap();
+            let cost = hedge.chance * share_beyond(&counts, hedge.delay);
+            assert!(cost >= 0.005, "{seed}: {hedge:?} costs {cost}");
+        }
+    }
+
+    #[test]
+    fn where_no_delay_helps_it_is_not_that_of_the_slowest_call() {
+        // All take 6 to 9 ms, but one in ten thousand.
+        let mut counts = vec![0.0; BUCKETS];
+        for millis in 6..=9 {
+            counts[bucket(Duration::from_millis(millis))] = 2_500.0;
+        }
+        counts[bucket(Duration::from_millis(800))] = 1.0;
+        let hedge = single_r(&counts, 0.0, 0.02).unwrap();
+        assert!(hedge.delay < Duration::from_millis(10), "{hedge:?}");
+        assert!(hedge.chance > 0.99, "{hedge:?}");
+    }
+
+    #[test]
+    fn what_its_share_cannot_bear_is_borne_in_part_and_not_at_the_very_end() {
+        // Four in a hundred are overtaken, half of them at most can be helped: one in a thousand is out of reach.
+        let counts = calls(false);
+        let hedge = single_r(&counts, 4_000.0, 0.02).unwrap();
+        assert!(hedge.delay < Duration::from_millis(20), "{hedge:?}");
+        assert!(hedge.chance > 0.3, "{hedge:?}");
     }
 
     #[test]

@@ -44,6 +44,24 @@ fn next_probe(vitals: &Vitals, millis: u64) -> u64 {
 }
 
 #[test]
+fn whoever_solves_the_delay_of_hedges_hears_of_losers_that_were_late_too() {
+    let rules = Rules {
+        timeout: Some(Duration::from_millis(1_000)),
+        ..Rules::default()
+    };
+    let vitals = Vitals::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
+    assert!(call(&vitals, 1, Outcome::Success));
+    let lane = vitals.0.mine();
+    // Half the timeout is late.
+    for millis in [100, 499, 500, 900] {
+        let permit = lane.permit(at(10)).unwrap();
+        lane.overtaken(permit, at(10 + millis));
+    }
+    assert_eq!(vitals.0.state.overtaken.load(Ordering::Relaxed), 4);
+    assert_eq!(vitals.snapshot(at(910)).counts.late, 2);
+}
+
+#[test]
 fn an_outage_is_one_episode_from_its_first_failed_call_to_restoration() {
     let vitals = vitals(Parts::default());
     assert!(call(&vitals, 1, Outcome::Success));
