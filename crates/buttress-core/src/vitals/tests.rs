@@ -55,7 +55,7 @@ fn whoever_solves_the_delay_of_hedges_hears_of_losers_that_were_late_too() {
     // Half the timeout is late.
     for millis in [100, 499, 500, 900] {
         let permit = lane.permit(at(10)).unwrap();
-        lane.overtaken(permit, at(10 + millis));
+        lane.overtaken(&permit, at(10 + millis));
     }
     assert_eq!(vitals.0.state.overtaken.load(Ordering::Relaxed), 4);
     assert_eq!(vitals.snapshot(at(910)).counts.late, 2);
