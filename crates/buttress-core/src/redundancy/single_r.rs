@@ -18,6 +18,10 @@ const OUT_OF_REACH: f64 = 1.5;
 /// Times are kept by the thirty-second part: what differs by less is as good.
 const AS_GOOD: f64 = 1.0 + 1.0 / 32.0;
 
+/// And what leaves more calls slow by a tenth, or by a single one of those that were seen, is as good too: where about as many
+/// stall as may be left, the least of gains would else be worth any delay.
+const AS_FEW: f64 = 1.1;
+
 /// So many calls beyond the delay make it known well enough.
 const BEYOND: f64 = 6.0;
 
@@ -47,30 +51,45 @@ pub(crate) fn single_r(answered: &[f64], overtaken: f64, share: f64) -> Option<H
     let left = LEFT.max(out_of_reach * OUT_OF_REACH);
     // One later than what it is to shorten shortens nothing: where none helps, it would be the latest of all, and what begins
     // to stall would wait for it.
-    let judged: Vec<(f64, usize, f64)> = candidates
+    let judged: Vec<Judged> = candidates
         .into_iter()
         .filter_map(|(bucket, chance)| {
-            let slowest = slowest(&by, bucket, chance, left)?;
-            (seconds(bucket) <= slowest * AS_GOOD).then_some((slowest, bucket, chance))
+            let slowest = |left| slowest(&by, bucket, chance, left);
+            Some(Judged {
+                bucket,
+                chance,
+                slowest: slowest(left).filter(|slowest| seconds(bucket) <= slowest * AS_GOOD)?,
+                at_best: slowest(left * AS_FEW + 1.0 / total)?,
+            })
         })
         .collect();
     let least = judged
         .iter()
-        .map(|judged| judged.0)
+        .map(|judged| judged.slowest)
         .fold(f64::MAX, f64::min);
-    let as_good = judged.iter().filter(|judged| judged.0 <= least * AS_GOOD);
+    let as_good = judged
+        .iter()
+        .filter(|judged| judged.at_best <= least * AS_GOOD);
     // Of those that are as good, the one that leaves the fewest calls that begin to stall without a copy; of these the better;
     // and the later of two, which costs less.
     let best = as_good.max_by(|one, other| {
-        let by_chance = one.2.total_cmp(&other.2);
+        let by_chance = one.chance.total_cmp(&other.chance);
         by_chance
-            .then(other.0.total_cmp(&one.0))
-            .then(one.1.cmp(&other.1))
+            .then(other.slowest.total_cmp(&one.slowest))
+            .then(one.bucket.cmp(&other.bucket))
     });
-    best.map(|(_, bucket, chance)| HedgeAfter {
-        delay: ceiling(*bucket),
-        chance: *chance,
+    best.map(|judged| HedgeAfter {
+        delay: ceiling(judged.bucket),
+        chance: judged.chance,
     })
+}
+
+/// A delay and a chance, and how long all calls take but those that may be left, in seconds: as seen, and as it may be.
+struct Judged {
+    bucket: usize,
+    chance: f64,
+    slowest: f64,
+    at_best: f64,
 }
 
 /// How long all but a part `left` of the calls take, in seconds, copies being sent after `delay` with this chance. Within a
@@ -204,6 +223,21 @@ mod tests {
         let hedge = single_r(&counts, 0.0, 0.02).unwrap();
         assert!(hedge.delay < Duration::from_millis(10), "{hedge:?}");
         assert!(hedge.chance > 0.99, "{hedge:?}");
+    }
+
+    #[test]
+    fn where_as_many_stall_as_may_be_left_it_is_not_the_least_of_chances() {
+        // Evenly 5 to 9 ms; one of 60 ms and some that were overtaken make one in a thousand, and a little more.
+        for overtaken in 0..12 {
+            let mut counts = vec![0.0; BUCKETS];
+            for millis in 5..=9 {
+                counts[bucket(Duration::from_millis(millis))] = 798.0;
+            }
+            counts[bucket(Duration::from_millis(60))] = 1.0;
+            let hedge = single_r(&counts, f64::from(overtaken), 0.03).unwrap();
+            assert!(hedge.delay < Duration::from_millis(10), "{hedge:?}");
+            assert!(hedge.chance > 0.99, "{overtaken} overtaken: {hedge:?}");
+        }
     }
 
     #[test]
