@@ -13,12 +13,22 @@ const CALLS: u64 = 20_000;
 /// Every so many fail, where some do: what the policy puts up with.
 const FAILS: u64 = 100;
 
+/// Each case is played by so many in turn: where in memory one lies can cost it a third, and is drawn anew for each.
+const TWINS: u64 = 7;
+
+/// Batches before a twin is measured: after ten seconds it knows how often it is called.
+const WARM_UP: u64 = 60;
+
 struct Case {
     name: &'static str,
-    vitals: Vitals,
+    twins: Vec<Twin>,
     fails: bool,
-    now: Nanos,
     times: Vec<f64>,
+}
+
+struct Twin {
+    vitals: Vitals,
+    now: Nanos,
 }
 
 pub(crate) fn measure(report: &mut Report, plan: Plan) -> Result<(), String> {
@@ -32,9 +42,10 @@ pub(crate) fn measure(report: &mut Report, plan: Plan) -> Result<(), String> {
     };
     let case = |name, rules: &Rules, fails| Case {
         name,
-        vitals: policy::destination(rules, plan.seed).alone(),
+        twins: (0..TWINS)
+            .map(|_| Twin::new(rules, plan.seed, fails))
+            .collect(),
         fails,
-        now: Nanos::ZERO.after(Duration::from_secs(1)),
         times: Vec::new(),
     };
     let mut cases = [
@@ -46,13 +57,10 @@ pub(crate) fn measure(report: &mut Report, plan: Plan) -> Result<(), String> {
         case("healthy.window100_ns", &policy::window_of_100(), false),
     ];
     let rounds = (101.0 * plan.part).ceil().max(11.0) as u64;
-    for round in 0..=rounds {
+    for round in 0..rounds {
         for case in &mut cases {
-            let took = timed(case);
-            // The first round warms up.
-            if round > 0 {
-                case.times.push(took);
-            }
+            let twin = &mut case.twins[(round % TWINS) as usize];
+            case.times.push(twin.timed(case.fails));
         }
     }
     for case in &cases {
@@ -79,21 +87,34 @@ fn median(times: Vec<f64>) -> Option<Figure> {
     })
 }
 
-/// Nanoseconds per call of one batch.
-fn timed(case: &mut Case) -> f64 {
-    let before = CLOCK.now();
-    for call in 0..CALLS {
-        // As fast as calls can be made: what is done once a second is not done at every failure.
-        case.now = case.now.after(Duration::from_micros(10));
-        let outcome = if case.fails && call % FAILS == 0 {
-            Outcome::Failure(Cause::Error)
-        } else {
-            Outcome::Success
+impl Twin {
+    fn new(rules: &Rules, seed: u64, fails: bool) -> Self {
+        let mut twin = Self {
+            vitals: policy::destination(rules, seed).alone(),
+            now: Nanos::ZERO.after(Duration::from_secs(1)),
         };
-        if let Ok(permit) = black_box(&case.vitals).permit(case.now) {
-            let end = case.now.after(Duration::from_micros(5));
-            case.vitals.record(black_box(permit), end, outcome);
+        for _ in 0..WARM_UP {
+            let _ = twin.timed(fails);
         }
+        twin
     }
-    CLOCK.now().since(before).as_nanos() as f64 / CALLS as f64
+
+    /// Nanoseconds per call of one batch.
+    fn timed(&mut self, fails: bool) -> f64 {
+        let before = CLOCK.now();
+        for call in 0..CALLS {
+            // As fast as calls can be made: what is done once a second is not done at every failure.
+            self.now = self.now.after(Duration::from_micros(10));
+            let outcome = if fails && call % FAILS == 0 {
+                Outcome::Failure(Cause::Error)
+            } else {
+                Outcome::Success
+            };
+            if let Ok(permit) = black_box(&self.vitals).permit(self.now) {
+                let end = self.now.after(Duration::from_micros(5));
+                self.vitals.record(black_box(permit), end, outcome);
+            }
+        }
+        CLOCK.now().since(before).as_nanos() as f64 / CALLS as f64
+    }
 }
