@@ -377,6 +377,8 @@ impl Lane {
 
 #[cfg(all(test, not(loom)))]
 mod tests;
+#[cfg(all(test, not(loom)))]
+mod vectors;
 
 #[cfg(all(test, loom))]
 mod loom;
