@@ -1,8 +1,7 @@
 //! One server with a queue loses most of its capacity for ten seconds. Does it ever get its callers back?
 //!
 //! A server of 100 calls a second takes calls in turn, gamma-distributed with shape 4; after four minutes, by when what can be
-//! learned of it is learned, it is slowed to 30 % for
-//! ten seconds. Callers give up after a second, and what they gave up is served all the same: the work is lost, and
+//! learned of it is learned, it is slowed to 30 % for ten seconds. Callers give up after a second, and what they gave up is served all the same: the work is lost, and
 //! retries are more of it. That is how an overload sustains itself (Bronson et al., HotOS 2021).
 
 use std::{

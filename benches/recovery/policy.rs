@@ -13,15 +13,18 @@ pub(crate) const ATTEMPTS: u32 = 4;
 /// The default, and the facts: an attempt may take a second, a call may be sent again, and no endpoint bears more than a hundred at
 /// once.
 pub(crate) fn policy() -> Policy {
+    again().limit(LimitPolicy::concurrency(100))
+}
+
+fn again() -> Policy {
     Policy::new()
         .attempt_timeout(TIMEOUT)
         .redundancy(Redundancy::failover(ATTEMPTS))
-        .limit(LimitPolicy::concurrency(100))
 }
 
 /// Nothing but a budget of extra sends, in percent: nothing is ever refused.
 pub(crate) fn budget(percent: u32) -> Policy {
-    policy()
+    again()
         .extra_load(Ratio::percent(percent))
         .enforce(Enforce::OFF)
 }
