@@ -32,7 +32,7 @@ use crate::{
     destination::Shared,
     pick::Group,
     registry::name,
-    sync::{Arc, Ordering, Weak},
+    sync::{Arc, Weak},
 };
 
 /// One thread's way into a record; see [`Vitals::entrance`].
@@ -349,10 +349,6 @@ impl Lane {
 
     pub(crate) fn overtaken(&self, permit: &Permit, now: Nanos) {
         let outcome = self.state.overtaken(permit.started, now);
-        // Whoever solves the delay of hedges must know of those that are late: they are what it is for.
-        if outcome == Outcome::Late {
-            self.state.overtaken.fetch_add(1, Ordering::Relaxed);
-        }
         self.record(permit, now, outcome);
     }
 

@@ -64,7 +64,7 @@ pub(crate) struct State {
     pub(super) pressing: AtomicBool,
     /// Calls that were evidence for their age.
     pub(super) late: AtomicU64,
-    /// Calls that were given up, for another was answered first, before they were late.
+    /// Calls that were given up, for another was answered first, late or not.
     pub(super) overtaken: AtomicU64,
     /// Made when something was counted.
     pub(super) asked: Mutex<Option<Box<Asked>>>,
@@ -406,13 +406,13 @@ impl State {
     /// A call begun at `started` is given up, for another one was answered first. It is late if healthy calls would have been answered
     /// by now: else what another answers soon enough would hide who never does.
     pub(super) fn overtaken(&self, started: Nanos, now: Nanos) -> Outcome {
-        let norm = &self.destination.norm;
-        if self.destination.rules.parts.health && norm.is_late(started, now) {
-            return Outcome::Late;
-        }
-        // Relaxed: a counter orders nothing.
+        // Late or not: whoever solves the delay of hedges must know of those that it is for. Relaxed: a counter orders nothing.
         self.overtaken.fetch_add(1, Ordering::Relaxed);
-        Outcome::Cancelled
+        if self.destination.rules.parts.health && self.destination.norm.is_late(started, now) {
+            Outcome::Late
+        } else {
+            Outcome::Cancelled
+        }
     }
 
     /// Was it called on its way back, and is there nobody else? Then an answer is what matters, however slow: what is slower

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     BreakerPolicy, Cause, Causes, Counts, EventKind, Events, Health, HealthPolicy, Registry, Sign,
+    sync::Ordering,
 };
 
 const FAILED: Outcome = Outcome::Failure(Cause::Error);
