@@ -187,7 +187,8 @@ impl State {
         }
     }
 
-    /// The same, though its breaker says no: where health is disregarded. What comes of it is counted, and believed by nobody.
+    /// The same, though its breaker says no: where health is disregarded, and its limit and its throttle are not. What comes of it is
+    /// counted, and believed by nobody.
     pub(super) fn permit_anyway(
         &self,
         shard: &Shard,
@@ -199,11 +200,13 @@ impl State {
             if word.is_withdrawn() || !matches!(refusal, Refusal::Open { .. }) {
                 return Err(refusal);
             }
+            self.throttle(word, shard, now)?;
+            let holds = self.enter(word, shard)?;
             Ok(Permit {
                 started: now,
                 generation: word.generation().wrapping_sub(1),
                 probe: false,
-                seat: self.board(shard, lane, now, false),
+                seat: self.board(shard, lane, now, holds),
             })
         })
     }

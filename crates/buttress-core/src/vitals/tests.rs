@@ -45,6 +45,26 @@ fn next_probe(vitals: &Vitals, millis: u64) -> u64 {
 }
 
 #[test]
+fn whose_health_is_disregarded_bears_no_more_calls_at_once_for_it() {
+    let rules = Rules {
+        health: HealthPolicy::consecutive(1),
+        limit: Some(crate::LimitPolicy::concurrency(2)),
+        ..Rules::default()
+    };
+    let vitals = Vitals::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
+    assert!(call(&vitals, 1, FAILED));
+    let lane = vitals.0.mine();
+    let first = lane.permit_anyway(at(2)).unwrap();
+    let second = lane.permit_anyway(at(2)).unwrap();
+    let third = lane.permit_anyway(at(2)).unwrap_err();
+    assert!(matches!(third, Refusal::Overloaded { .. }), "{third}");
+    // Their places come back.
+    lane.record(&first, at(3), Outcome::Success);
+    lane.record(&second, at(3), FAILED);
+    assert!(lane.permit_anyway(at(4)).is_ok());
+}
+
+#[test]
 fn whoever_solves_the_delay_of_hedges_hears_of_losers_that_were_late_too() {
     let rules = Rules {
         timeout: Some(Duration::from_millis(1_000)),
