@@ -33,6 +33,9 @@ pub struct Call {
     /// Does the caller vouch that it may be handled twice? That is evidence, and no wish: nothing is sent again that the
     /// policy would not send again.
     pub idempotent: bool,
+    /// Is it an extra send of whoever asks, or have they no budget for any? Then nothing is sent twice within it, and it is passed on to
+    /// what is called within: else every layer of services would multiply the sends of the one before.
+    pub extra: bool,
     /// How much it matters; where nothing is said, as much as what it is a part of.
     pub priority: Option<Priority>,
 }
@@ -48,6 +51,7 @@ impl Call {
             no_retry: false,
             no_hedge: false,
             idempotent: false,
+            extra: false,
             priority: None,
         }
     }
@@ -87,6 +91,13 @@ impl Call {
         self
     }
 
+    /// It is an extra send already: nothing is sent twice within it.
+    #[must_use]
+    pub const fn extra(mut self) -> Self {
+        self.extra = true;
+        self
+    }
+
     /// Sets how much it matters.
     #[must_use]
     pub const fn priority(mut self, priority: Priority) -> Self {
@@ -103,6 +114,7 @@ impl Call {
             no_retry: self.no_retry || other.no_retry,
             no_hedge: self.no_hedge || other.no_hedge,
             idempotent: self.idempotent || other.idempotent,
+            extra: self.extra || other.extra,
             priority: least(self.priority, other.priority),
         }
     }
@@ -130,15 +142,16 @@ mod tests {
     use super::*;
 
     fn calls() -> impl Strategy<Value = Call> {
-        let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+        let flags = any::<[bool; 4]>();
         let priority = prop::option::of(prop::sample::select(Priority::ALL.to_vec()));
         let times = (any::<Option<u64>>(), any::<Option<Duration>>());
         (times, flags, priority).prop_map(|((at, within), flags, priority)| Call {
             deadline: at.map(Nanos::new),
             within,
-            no_retry: flags.0,
-            no_hedge: flags.1,
-            idempotent: flags.2,
+            no_retry: flags[0],
+            no_hedge: flags[1],
+            idempotent: flags[2],
+            extra: flags[3],
             priority,
         })
     }
@@ -152,6 +165,7 @@ mod tests {
             prop_assert_eq!(both.and(one), both);
             prop_assert_eq!(one.and(Call::new()), one);
             prop_assert!(both.no_retry >= one.no_retry && both.no_hedge >= one.no_hedge);
+            prop_assert!(both.extra >= one.extra);
         }
     }
 

@@ -111,6 +111,10 @@ pub trait Describe<Req> {
 pub struct Stamp {
     /// How long its answer is waited for. Never zero: what has no time left is not sent.
     pub left: Option<Duration>,
+    /// How many were sent of the same call before.
+    pub again: u32,
+    /// Are extra sends at an end: is it one itself, or is there no budget for any?
+    pub spent: bool,
 }
 
 impl Stamp {
@@ -118,7 +122,11 @@ impl Stamp {
     #[inline]
     #[must_use]
     pub const fn new() -> Self {
-        Self { left: None }
+        Self {
+            left: None,
+            again: 0,
+            spent: false,
+        }
     }
 
     /// Sets how long the answer is waited for.
@@ -127,5 +135,28 @@ impl Stamp {
     pub const fn left(mut self, span: Duration) -> Self {
         self.left = Some(span);
         self
+    }
+
+    /// Sets how many were sent of the same call before.
+    #[inline]
+    #[must_use]
+    pub const fn again(mut self, sends: u32) -> Self {
+        self.again = sends;
+        self
+    }
+
+    /// Sets whether extra sends are at an end.
+    #[inline]
+    #[must_use]
+    pub const fn spent(mut self, spent: bool) -> Self {
+        self.spent = spent;
+        self
+    }
+
+    /// Is there nothing to know?
+    #[inline]
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.left.is_none() && self.again == 0 && !self.spent
     }
 }

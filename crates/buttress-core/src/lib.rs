@@ -57,6 +57,7 @@ mod priority;
 mod probe;
 mod protocol;
 mod random;
+mod receipt;
 mod reconnect;
 mod redact;
 mod redundancy;
@@ -96,6 +97,7 @@ pub use policy_error::PolicyError;
 pub use priority::Priority;
 pub use probe::{Edge, ProbePolicy, Rota};
 pub use protocol::{Protocol, Resend};
+pub use receipt::{Due, End, Receipt};
 pub use reconnect::ReconnectPolicy;
 pub use redact::Redact;
 pub use redundancy::{

@@ -1,6 +1,6 @@
 //! The doors for HTTP, gRPC and your own service.
 
-use crate::{Attempt, Outcome, Refusal};
+use crate::{Outcome, Receipt, Refusal};
 
 /// What only the protocol can tell about an answer: how did it go, when is it over, how do we say no.
 ///
@@ -20,10 +20,8 @@ pub trait Protocol<Res, Err>: Clone {
         true
     }
 
-    /// Passes a response on. Whoever knows when the answer is over finishes `attempt` with `outcome`, or a worse one.
-    ///
-    /// `attempt` is absent when it has already been finished: a failure that nothing could better.
-    fn respond(&self, response: Res, outcome: Outcome, attempt: Option<Attempt>) -> Self::Response;
+    /// Passes a response on. Whoever knows when the answer is over ends the `receipt`; dropped, it ends as the response was judged.
+    fn respond(&self, response: Res, receipt: Receipt) -> Self::Response;
 
     /// Passes an inner error on. Its attempt is finished.
     fn fail(&self, error: Err) -> Self::Error;

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use buttress_core::{Attempt, Cause, Outcome};
+use buttress_core::{Cause, Outcome, Receipt};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
@@ -33,10 +33,9 @@ pin_project_lite::pin_project! {
 }
 
 impl<B: Body> GuardedBody<B> {
-    pub(crate) fn new(body: B, outcome: Outcome, attempt: Option<Attempt>) -> Self {
-        let mut receipt = Receipt { outcome, attempt };
+    pub(crate) fn new(body: B, mut receipt: Receipt) -> Self {
         if body.is_end_stream() {
-            receipt.settle(outcome);
+            receipt.finish(receipt.outcome());
         }
         Self {
             body: Inner::Passed { body, receipt },
@@ -91,9 +90,9 @@ where
             InnerProj::Passed { mut body, receipt } => {
                 let frame = ready!(body.as_mut().poll_frame(cx));
                 match &frame {
-                    Some(Err(_)) => receipt.settle(Outcome::Failure(Cause::Reset)),
-                    None => receipt.settle(receipt.outcome),
-                    Some(Ok(_)) if body.is_end_stream() => receipt.settle(receipt.outcome),
+                    Some(Err(_)) => receipt.finish(Outcome::Failure(Cause::Reset)),
+                    None => receipt.finish(receipt.outcome()),
+                    Some(Ok(_)) if body.is_end_stream() => receipt.finish(receipt.outcome()),
                     Some(Ok(_)) => {}
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Inner)))
@@ -115,27 +114,6 @@ where
                 SizeHint::with_exact(words.as_ref().map_or(0, Bytes::len) as u64)
             }
         }
-    }
-}
-
-/// The attempt, until the body is over.
-#[derive(Debug)]
-struct Receipt {
-    outcome: Outcome,
-    attempt: Option<Attempt>,
-}
-
-impl Receipt {
-    fn settle(&mut self, outcome: Outcome) {
-        if let Some(attempt) = self.attempt.take() {
-            attempt.finish(outcome);
-        }
-    }
-}
-
-impl Drop for Receipt {
-    fn drop(&mut self) {
-        self.settle(self.outcome);
     }
 }
 
@@ -174,7 +152,7 @@ mod tests {
     /// Reads `frames` of a body, drops it, and tells what was counted before and after the drop.
     fn read<B: Body<Data = Bytes> + Unpin>(body: B, frames: usize) -> (Counts, Counts) {
         let vitals = vitals();
-        let mut body = GuardedBody::new(body, Outcome::Success, vitals.admit().ok());
+        let mut body = GuardedBody::new(body, Receipt::new(Outcome::Success, vitals.admit().ok()));
         for _ in 0..frames {
             assert!(
                 Pin::new(&mut body)
@@ -223,7 +201,8 @@ mod tests {
         };
         let vitals = Vitals::new("x", &rules, &Host::new(Clock(|| Nanos::ZERO)));
         let frames = Frames([Ok(&b"a"[..]), Ok(b"b")].into());
-        let mut body = GuardedBody::new(frames, Outcome::Success, vitals.admit().ok());
+        let mut body =
+            GuardedBody::new(frames, Receipt::new(Outcome::Success, vitals.admit().ok()));
         for frame in 0..3 {
             assert!(vitals.admit().is_err(), "before frame {frame}");
             let mut cx = Context::from_waker(Waker::noop());

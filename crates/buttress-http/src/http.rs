@@ -2,17 +2,18 @@
 
 use std::error::Error;
 
-use buttress_core::{Attempt, Call, Describe, Labels, Outcome, Protocol, Refusal, Stamp};
+use buttress_core::{Call, Describe, Labels, Outcome, Protocol, Receipt, Refusal, Stamp};
 use http::{Request, Response};
 
-use crate::{GuardedBody, classify, deadline, refuse};
+use crate::{GuardedBody, classify, deadline, hops, refuse};
 
 /// HTTP: 5xx fail, 429 and 503 with `Retry-After` are overload, other 4xx are the caller's fault.
 ///
 /// The service's error type stays what it is; refusals are responses, whose body is a [`GuardedBody`].
 ///
 /// A [`Call`] among the extensions of a request tightens its policy, and so does [`DEADLINE_HEADER`](crate::DEADLINE_HEADER), in which the
-/// next server is told how long it is waited for.
+/// next server is told how long it is waited for. [`ATTEMPT_HEADER`](crate::ATTEMPT_HEADER) and [`BUDGET_HEADER`](crate::BUDGET_HEADER) tell it of extra
+/// sends, so that servers behind each other do not multiply them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Http;
 
@@ -39,13 +40,8 @@ impl<B: http_body::Body, E: Error + 'static> Protocol<Response<B>, E> for Http {
         }
     }
 
-    fn respond(
-        &self,
-        response: Response<B>,
-        outcome: Outcome,
-        attempt: Option<Attempt>,
-    ) -> Self::Response {
-        response.map(|body| GuardedBody::new(body, outcome, attempt))
+    fn respond(&self, response: Response<B>, receipt: Receipt) -> Self::Response {
+        response.map(|body| GuardedBody::new(body, receipt))
     }
 
     fn fail(&self, error: E) -> E {
@@ -70,13 +66,8 @@ impl<B: http_body::Body> Protocol<Response<B>, BoxError> for BoxedHttp {
         }
     }
 
-    fn respond(
-        &self,
-        response: Response<B>,
-        outcome: Outcome,
-        attempt: Option<Attempt>,
-    ) -> Self::Response {
-        response.map(|body| GuardedBody::new(body, outcome, attempt))
+    fn respond(&self, response: Response<B>, receipt: Receipt) -> Self::Response {
+        response.map(|body| GuardedBody::new(body, receipt))
     }
 
     fn fail(&self, error: BoxError) -> BoxError {
@@ -94,14 +85,19 @@ impl<B> Describe<Request<B>> for Http {
     }
 
     fn call(&self, request: &Request<B>) -> Call {
-        let call = request.extensions().get().copied().unwrap_or_default();
-        deadline::read(request.headers()).map_or(call, |span| call.and(Call::new().within(span)))
+        let mut call: Call = request.extensions().get().copied().unwrap_or_default();
+        if let Some(span) = deadline::read(request.headers()) {
+            call = call.and(Call::new().within(span));
+        }
+        call.extra |= hops::read(request.headers());
+        call
     }
 
     fn stamp(&self, request: &mut Request<B>, stamp: &Stamp) {
         if let Some(left) = stamp.left {
             deadline::write(request.headers_mut(), left);
         }
+        hops::write(request.headers_mut(), stamp.again, stamp.spent);
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct Around {
     /// Does whoever polls us give up by then, and all its parts with it?
     pub(crate) kept: bool,
     pub(crate) priority: Option<Priority>,
+    /// Is it an extra send already?
+    pub(crate) extra: bool,
 }
 
 impl Around {
@@ -31,6 +33,7 @@ impl Around {
         deadline: Nanos::MAX,
         kept: false,
         priority: None,
+        extra: false,
     };
 
     #[inline]
@@ -41,7 +44,7 @@ impl Around {
     /// Is there anything to be a part of?
     #[inline]
     const fn is_something(self) -> bool {
-        self.deadline.as_u64() < Nanos::MAX.as_u64() || self.priority.is_some()
+        self.deadline.as_u64() < Nanos::MAX.as_u64() || self.priority.is_some() || self.extra
     }
 
     /// What `poll` polls is a part of this, if it is something. Puts back what was there, come what may: a panic, too.
@@ -68,7 +71,7 @@ impl Drop for Back<'_> {
 }
 
 /// What the code that is running is a part of: the deadline and the priority of the call whose future is being polled
-/// on this thread, by a layer of this crate or by [`carry`].
+/// on this thread, and whether it is an extra send, by a layer of this crate or by [`carry`].
 ///
 /// Calls made from here are held to it without further ado. A task that is spawned is a part of nothing, unless it is
 /// [carried](carry).
@@ -95,6 +98,7 @@ pub fn current_call() -> Call {
     let mut call = Call::new();
     call.deadline = Some(around.deadline).filter(|at| *at < Nanos::MAX);
     call.priority = around.priority;
+    call.extra = around.extra;
     call
 }
 
@@ -125,6 +129,7 @@ pub fn carry<F>(call: Call, future: F) -> Carried<F> {
             call.due(Nanos::ZERO)
         },
         priority: call.priority,
+        extra: call.extra,
     }
 }
 
@@ -137,6 +142,7 @@ pin_project_lite::pin_project! {
         future: F,
         deadline: Nanos,
         priority: Option<Priority>,
+        extra: bool,
     }
 }
 
@@ -151,6 +157,7 @@ impl<F: Future> Future for Carried<F> {
             deadline: around.deadline.min(*this.deadline),
             kept: around.kept && !tighter,
             priority: lower(around.priority, *this.priority),
+            extra: around.extra || *this.extra,
         };
         around.scope(|| this.future.poll(cx))
     }
@@ -181,6 +188,7 @@ mod tests {
             deadline: Nanos::new(at),
             kept: true,
             priority,
+            extra: false,
         };
         let (outer, inner) = (part(10, Some(Priority::Low)), part(5, None));
         outer.scope(|| {
@@ -200,6 +208,7 @@ mod tests {
             deadline: Nanos::new(10),
             kept: true,
             priority: None,
+            extra: false,
         };
         for (at, deadline, still) in [(5, 5, false), (10, 10, true), (20, 10, true)] {
             let seen = kept.scope(|| {

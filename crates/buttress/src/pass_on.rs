@@ -15,13 +15,8 @@ macro_rules! pass_on {
                 self.0.classify(result)
             }
 
-            fn respond(
-                &self,
-                response: Res,
-                outcome: ::buttress_core::Outcome,
-                attempt: Option<::buttress_core::Attempt>,
-            ) -> P::Response {
-                self.0.respond(response, outcome, attempt)
+            fn respond(&self, response: Res, receipt: ::buttress_core::Receipt) -> P::Response {
+                self.0.respond(response, receipt)
             }
 
             fn fail(&self, error: Err) -> P::Error {

@@ -3,7 +3,7 @@
 use std::{error::Error, fmt};
 
 use buttress_core::{
-    Attempt, Call, Cause, Describe, Labels, Outcome, Protocol, Refusal, Resend, Stamp,
+    Call, Cause, Describe, Labels, Outcome, Protocol, Receipt, Refusal, Resend, Stamp,
 };
 
 /// Any service whose error can be made from a [`Refusal`] (`BoxError` can): `Err` is failure, `Ok` is success.
@@ -45,8 +45,7 @@ impl<Res, Err: From<Refusal>> Protocol<Res, Err> for Plain {
         ok_or_failed(&result)
     }
 
-    fn respond(&self, response: Res, outcome: Outcome, attempt: Option<Attempt>) -> Res {
-        end(attempt, outcome);
+    fn respond(&self, response: Res, _: Receipt) -> Res {
         response
     }
 
@@ -67,8 +66,7 @@ impl<Res, Err> Protocol<Res, Err> for Foreign {
         ok_or_failed(&result)
     }
 
-    fn respond(&self, response: Res, outcome: Outcome, attempt: Option<Attempt>) -> Res {
-        end(attempt, outcome);
+    fn respond(&self, response: Res, _: Receipt) -> Res {
         response
     }
 
@@ -89,8 +87,8 @@ impl<P: Protocol<Res, Err>, Res, Err> Protocol<Res, Err> for Idempotent<P> {
         self.0.classify(result)
     }
 
-    fn respond(&self, response: Res, outcome: Outcome, attempt: Option<Attempt>) -> P::Response {
-        self.0.respond(response, outcome, attempt)
+    fn respond(&self, response: Res, receipt: Receipt) -> P::Response {
+        self.0.respond(response, receipt)
     }
 
     fn fail(&self, error: Err) -> P::Error {
@@ -156,14 +154,6 @@ const fn ok_or_failed<Res, Err>(result: &Result<&Res, &Err>) -> Outcome {
     match result {
         Ok(_) => Outcome::Success,
         Err(_) => Outcome::Failure(Cause::Error),
-    }
-}
-
-/// A plain answer is over when it is there.
-#[inline]
-fn end(attempt: Option<Attempt>, outcome: Outcome) {
-    if let Some(attempt) = attempt {
-        attempt.finish(outcome);
     }
 }
 

@@ -9,9 +9,10 @@ use std::{
     time::Duration,
 };
 
-use buttress_core::{Ask, Call, Calls, Labels, Nanos, Priority, Refusal};
+use buttress_core::{Ask, Call, Calls, Due, End, Labels, Nanos, Priority, Refusal};
 
 use crate::{
+    CLOCK,
     ambient::{Around, lower},
     policy::Limits,
     timer::Timer,
@@ -23,6 +24,8 @@ pub(crate) struct Terms {
     /// When it must be over; [`Nanos::MAX`] for never.
     pub(crate) deadline: Nanos,
     priority: Option<Priority>,
+    /// Is it a part of an extra send, or one itself?
+    pub(crate) extra: bool,
 }
 
 impl Terms {
@@ -32,6 +35,7 @@ impl Terms {
         Self {
             deadline: around.deadline,
             priority: around.priority,
+            extra: around.extra,
         }
     }
 
@@ -43,6 +47,7 @@ impl Terms {
                 .min(later(now, limits.deadline))
                 .min(call.due(now)),
             priority: lower(self.priority, call.priority),
+            extra: self.extra || call.extra,
         }
     }
 
@@ -65,6 +70,7 @@ impl Terms {
                 Ordering::Greater => End::Call,
             },
             priority: self.priority,
+            extra: self.extra,
         }
     }
 
@@ -74,6 +80,7 @@ impl Terms {
             at: self.deadline,
             end: End::Call,
             priority: self.priority,
+            extra: self.extra,
         }
     }
 }
@@ -84,22 +91,18 @@ pub(crate) struct Until {
     at: Nanos,
     pub(crate) end: End,
     priority: Option<Priority>,
-}
-
-/// What is over then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// The time of the attempt: its endpoint has failed.
-    Attempt,
-    /// That of the attempt and that of the call: its endpoint has failed, and nothing else can be done.
-    Both,
-    /// The time of the call, before that of the attempt: no evidence against the endpoint.
-    Call,
+    extra: bool,
 }
 
 impl Until {
     pub(crate) const fn at(self) -> Nanos {
         self.at
+    }
+
+    /// The same for what was sent `again`.
+    pub(crate) const fn again(mut self, again: bool) -> Self {
+        self.extra |= again;
+        self
     }
 
     /// Has the time come? The task is woken when it does.
@@ -123,6 +126,7 @@ impl Until {
             deadline: self.at,
             kept: true,
             priority: self.priority,
+            extra: self.extra,
         };
         around.scope(poll)
     }
@@ -131,6 +135,17 @@ impl Until {
     #[inline]
     pub(crate) fn left(self, now: Nanos) -> Option<Duration> {
         (self.at < Nanos::MAX).then(|| self.at.since(now))
+    }
+
+    /// The same for the rest of what began then.
+    #[inline]
+    pub(crate) const fn due(self, began: Nanos) -> Due {
+        Due {
+            at: self.at,
+            end: self.end,
+            began,
+            clock: CLOCK,
+        }
     }
 
     /// How long it was from `started` on.

@@ -4,9 +4,8 @@
 use std::{collections::HashMap, time::Duration};
 
 use buttress::{
-    Attempt, Buttress, CLOCK, Call, Cause, Describe, Dispatch, Endpoint, Fault, Foreign,
-    Idempotent, Labels, Outcome, Plain, Policy, Protocol, Ratio, Redundancy, Refusal, Resend,
-    State, fixed,
+    Buttress, CLOCK, Call, Cause, Describe, Dispatch, Endpoint, Fault, Foreign, Idempotent, Labels,
+    Outcome, Plain, Policy, Protocol, Ratio, Receipt, Redundancy, Refusal, Resend, State, fixed,
 };
 use buttress_test::{Answer, Script, Scripted};
 use tokio::time::advance;
@@ -352,8 +351,8 @@ impl Protocol<char, &'static str> for Votes {
         one == other
     }
 
-    fn respond(&self, vote: char, outcome: Outcome, attempt: Option<Attempt>) -> char {
-        Protocol::<char, &'static str>::respond(&Foreign, vote, outcome, attempt)
+    fn respond(&self, vote: char, receipt: Receipt) -> char {
+        Protocol::<char, &'static str>::respond(&Foreign, vote, receipt)
     }
 
     fn fail(&self, error: &'static str) -> Self::Error {

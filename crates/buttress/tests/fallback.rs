@@ -9,8 +9,8 @@ use std::{
 };
 
 use buttress::{
-    Attempt, Buttress, CLOCK, Call, Calls, Cause, Describe, Failure, FallbackLayer, HealthPolicy,
-    Idempotent, Outcome, Plain, Policy, Protocol, Redundancy, Refusal, Resend,
+    Buttress, CLOCK, Call, Calls, Cause, Describe, Failure, FallbackLayer, HealthPolicy,
+    Idempotent, Outcome, Plain, Policy, Protocol, Receipt, Redundancy, Refusal, Resend,
     ServiceBuilderExt as _, fixed, instead,
 };
 use buttress_test::{Answer, Readiness, Script, Scripted, UpTo};
@@ -50,8 +50,7 @@ impl Protocol<u64, BoxError> for Numbers {
         }
     }
 
-    fn respond(&self, response: u64, outcome: Outcome, attempt: Option<Attempt>) -> u64 {
-        attempt.map(|attempt| attempt.finish(outcome));
+    fn respond(&self, response: u64, _: Receipt) -> u64 {
         response
     }
 

@@ -15,8 +15,8 @@ use std::{
 };
 
 use buttress::{
-    Attempt, BackoffPolicy, Buttress, CLOCK, Cause, Endpoint, GuardLayer, Health, Idempotent,
-    Jitter, Outcome, Plain, Policy, Protocol, Reconnect, ReconnectLayer, ReconnectPolicy,
+    BackoffPolicy, Buttress, CLOCK, Cause, Endpoint, GuardLayer, Health, Idempotent, Jitter,
+    Outcome, Plain, Policy, Protocol, Receipt, Reconnect, ReconnectLayer, ReconnectPolicy,
     Redundancy, Refusal, Snapshot, State, fixed,
 };
 use buttress_test::{Answer, Readiness, Scripted, cancel_everywhere, laws::Laws};
@@ -144,7 +144,7 @@ impl Protocol<u64, BoxError> for Resets {
         }
     }
 
-    fn respond(&self, response: u64, _: Outcome, _: Option<Attempt>) -> u64 {
+    fn respond(&self, response: u64, _: Receipt) -> u64 {
         response
     }
 

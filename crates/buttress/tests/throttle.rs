@@ -9,8 +9,8 @@ use std::{
 };
 
 use buttress::{
-    Attempt, Buttress, CLOCK, Describe, Endpoint, GuardLayer, Health, Limiter, Outcome, Policy,
-    Protocol, Ratio, Redundancy, Refusal, Resend, State, ThrottlePolicy, Vitals, fixed,
+    Buttress, CLOCK, Describe, Endpoint, GuardLayer, Health, Limiter, Outcome, Policy, Protocol,
+    Ratio, Receipt, Redundancy, Refusal, Resend, State, ThrottlePolicy, Vitals, fixed,
 };
 use tower::{BoxError, Layer as _, Service, ServiceExt as _, service_fn};
 
@@ -29,8 +29,7 @@ impl<Res> Protocol<Res, BoxError> for TurnsDown {
         }
     }
 
-    fn respond(&self, response: Res, outcome: Outcome, attempt: Option<Attempt>) -> Res {
-        attempt.map(|attempt| attempt.finish(outcome));
+    fn respond(&self, response: Res, _: Receipt) -> Res {
         response
     }
 

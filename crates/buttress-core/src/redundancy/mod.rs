@@ -195,7 +195,7 @@ impl Redundancy {
     #[must_use]
     pub const fn tightened(self, call: &Call) -> Self {
         match self {
-            _ if call.no_retry => Self::None,
+            _ if call.no_retry || call.extra => Self::None,
             Self::Hedge(HedgePolicy { attempts, .. }) | Self::Race(attempts) if call.no_hedge => {
                 Self::Failover(attempts)
             }
@@ -332,11 +332,10 @@ mod tests {
     fn one_call_may_ask_for_less_and_not_for_more() {
         let failover = Redundancy::failover(3);
         assert_eq!(failover.tightened(&Call::new().no_hedge()), failover);
-        for redundancy in [failover, Redundancy::None] {
-            assert_eq!(
-                redundancy.tightened(&Call::new().no_retry()),
-                Redundancy::None
-            );
+        for redundancy in [failover, Redundancy::race(2), Redundancy::None] {
+            for call in [Call::new().no_retry(), Call::new().extra()] {
+                assert_eq!(redundancy.tightened(&call), Redundancy::None);
+            }
         }
     }
 

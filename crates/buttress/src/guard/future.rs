@@ -8,14 +8,14 @@ use std::{
     time::Duration,
 };
 
-use buttress_core::{Attempt, Cause, Describe, Outcome, Protocol, Refusal, Stamp};
+use buttress_core::{Attempt, Describe, Nanos, Outcome, Protocol, Receipt, Refusal, Stamp};
 use tower_service::Service;
 
 use super::waiting::Waiting;
 use crate::{
     host::attend,
     policy::Limits,
-    terms::{End, Terms, Until, overdue},
+    terms::{Terms, Until},
     timer::Timer,
 };
 
@@ -113,8 +113,10 @@ impl<S: Service<Req>, Req> Call<S::Future, S, Req> {
         let attempt = attempt.labelled(protocol.labels(&request));
         let now = attempt.started();
         let until = terms.attempt(limits, now);
-        if let Some(left) = until.left(now).filter(|_| limits.tell) {
-            protocol.stamp(&mut request, &Stamp::new().left(left));
+        let mut stamp = Stamp::new().spent(terms.extra);
+        stamp.left = until.left(now).filter(|_| limits.tell);
+        if !stamp.is_empty() {
+            protocol.stamp(&mut request, &stamp);
         }
         Self::Admitted {
             inner: until.scope(|| inner.call(request)),
@@ -191,7 +193,8 @@ where
         match until.scope(|| inner.poll(cx)) {
             Poll::Ready(Ok(response)) => {
                 let outcome = this.protocol.classify(Ok(&response));
-                Poll::Ready(Ok(this.protocol.respond(response, outcome, attempt.take())))
+                let receipt = receipt(outcome, attempt.take(), *until, waited);
+                Poll::Ready(Ok(this.protocol.respond(response, receipt)))
             }
             Poll::Ready(Err(error)) => {
                 let outcome = this.protocol.classify(Err(&error));
@@ -201,33 +204,19 @@ where
             Poll::Pending => {
                 attempt.as_ref().map(attend);
                 ready!(until.poll(timer, cx));
-                Poll::Ready(
-                    this.protocol
-                        .refuse(give_up(attempt.take(), *until, waited)),
-                )
+                let mut receipt = receipt(Outcome::Cancelled, attempt.take(), *until, waited);
+                Poll::Ready(this.protocol.refuse(receipt.give_up()))
             }
         }
     }
 }
 
-/// Ends an attempt whose time is over.
-#[cold]
-fn give_up(attempt: Option<Attempt>, until: Until, waited: Duration) -> Refusal {
-    let Some(attempt) = attempt else {
-        return Refusal::Deadline {
-            after: Duration::ZERO,
-        };
-    };
-    let after = until.span(attempt.started());
-    let refusal = match until.end {
-        End::Attempt => Refusal::Timeout { after },
-        End::Both | End::Call => overdue(attempt.calls(), after.saturating_add(waited)),
-    };
-    // Cut short by the deadline of the call, it is dropped: no evidence against the endpoint.
-    if until.end != End::Call {
-        attempt.finish(Outcome::Failure(Cause::Timeout));
-    }
-    refusal
+/// What is open of a call that has `waited` for its place.
+#[inline]
+fn receipt(outcome: Outcome, attempt: Option<Attempt>, until: Until, waited: Duration) -> Receipt {
+    let started = attempt.as_ref().map_or(Nanos::ZERO, Attempt::started);
+    let began = Nanos::ZERO.after(started.since(Nanos::ZERO).saturating_sub(waited));
+    Receipt::new(outcome, attempt).due(until.due(began))
 }
 
 impl<S: Service<Req>, P, Req> fmt::Debug for GuardFuture<S, P, Req> {

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use buttress_core::{Cause, Outcome, Protocol, Refusal};
+use buttress_core::{Cause, Outcome, Protocol, Receipt, Refusal};
 use tower_service::Service;
 
 use super::{
@@ -136,7 +136,7 @@ where
                         Ok(response) => {
                             this.link.proved(generation);
                             let outcome = this.protocol.classify(Ok(&response));
-                            Ok(this.protocol.respond(response, outcome, None))
+                            Ok(this.protocol.respond(response, Receipt::new(outcome, None)))
                         }
                         Err(error) => {
                             let outcome = this.protocol.classify(Err(&error));

@@ -12,8 +12,8 @@ use crate::trouble::Done;
 /// Bindings to C, TLS and generated code that do not end in `-sys`.
 const FOREIGN: [&str; 4] = ["ring", "openssl", "protobuf", "prost-build"];
 
-/// Declarations of what the system itself offers, without anything built: std stands on the same.
-const SYSTEM: [&str; 1] = ["windows-sys"];
+/// Declarations of what the system itself offers, be it Windows or a browser, without anything built: std stands on the same.
+const SYSTEM: [&str; 3] = ["windows-sys", "js-sys", "web-sys"];
 
 /// No build script, proc-macro or `links` key in what a user of a published crate gets by default.
 pub(crate) fn nothing_at_build_time(workspace: &Workspace, usual: &[Tree]) -> Done<Rule> {
@@ -56,7 +56,8 @@ pub(crate) fn no_c(whole: &[Tree]) -> Rule {
     Rule {
         breaches: breaches.collect(),
         held: format!(
-            "native: no `*-sys` but windows-sys, no {} in the {} packages of the {} published crates, with all features",
+            "native: no `*-sys` but {}, no {} in the {} packages of the {} published crates, with all features",
+            SYSTEM.join(", "),
             FOREIGN.join(", "),
             distinct(whole),
             whole.len()

@@ -9,7 +9,10 @@ use super::{
 const OWNERS: [(&str, &[&str]); 5] = [
     ("axum", &["buttress-suite", "buttress-admin"]),
     ("axum-core", &["buttress-http"]),
-    ("tonic", &["buttress-http", "buttress-suite"]),
+    (
+        "tonic",
+        &["buttress-http", "buttress-inventory", "buttress-suite"],
+    ),
     ("kube", &["buttress-discover"]),
     ("reqwest", &["buttress-http", "buttress-suite"]),
 ];

@@ -1,12 +1,14 @@
 //! What follows when an attempt was sent, and when it has landed.
 
-use buttress_core::{Attempt, Ended, Nanos, Panic, Progress, Protocol, Refusal, Resend, Step};
+use buttress_core::{
+    Attempt, End, Ended, Nanos, Panic, Progress, Protocol, Receipt, Refusal, Resend, Step,
+};
 use tower_service::Service;
 
 use super::{Failed, Tries};
 use crate::{
     dispatch::{Plan, flights::Landed, future::Stage, members::Members},
-    terms::{End, overdue},
+    terms::overdue,
 };
 
 impl<S, Req, Res, Err> Tries<S, Req, Res, Err>
@@ -48,11 +50,12 @@ where
         }
         match result {
             Ok(response) => {
+                let receipt = Receipt::new(outcome, attempt).due(until.due(self.began));
                 let Some(needed) = self.redundancy.agreement() else {
                     self.settle(members, true);
-                    return Ok(Ok(protocol.respond(response, outcome, attempt)));
+                    return Ok(Ok(protocol.respond(response, receipt)));
                 };
-                self.answers.add(response, outcome, attempt, protocol);
+                self.answers.add(response, receipt, protocol);
                 match self.answers.agreed(needed, protocol) {
                     Some(answer) => {
                         self.settle(members, true);
@@ -87,7 +90,7 @@ where
         }
         let fresh = members.all.len() > self.tried_count;
         match self.step(None, running, fresh, protocol, plan) {
-            Step::Launch if plan.budget.charge() => Stage::Picking,
+            Step::Launch if self.pay(plan) => Stage::Picking,
             Step::LaunchAt(at) => Stage::Resting(Some(at)),
             Step::Stop => Stage::Over,
             _ if running > 0 => Stage::Resting(None),
@@ -112,7 +115,7 @@ where
         };
         // Beside another nothing is paid for before there is somebody to ask.
         let somebody = running == 0 || members.reaches(self.now, |place| self.over(place));
-        if somebody && plan.budget.charge() {
+        if somebody && self.pay(plan) {
             Stage::Picking
         } else {
             rest
@@ -155,7 +158,7 @@ where
         };
         let (stage, paid) = match self.step(Some(ended), running, fresh, protocol, plan) {
             // What was provably never sent is made good for nothing, once per endpoint.
-            Step::Launch => (Stage::Picking, outcome.unsent() || plan.budget.charge()),
+            Step::Launch => (Stage::Picking, outcome.unsent() || self.pay(plan)),
             // A call dropped in its pause sends nothing: it pays afterwards.
             Step::LaunchAt(until) => (Stage::Resting(Some(until)), plan.budget.covers()),
             Step::Wait => (Stage::Resting(None), true),
@@ -230,7 +233,8 @@ where
         }
         match self.failed.take() {
             Some(Failed::Answer(Ok(response), outcome)) => {
-                Ok(protocol.respond(response, outcome, None))
+                let receipt = Receipt::new(outcome, None).due(self.terms.call().due(self.began));
+                Ok(protocol.respond(response, receipt))
             }
             Some(Failed::Answer(Err(error), _)) => Err(protocol.fail(error)),
             Some(Failed::TimedOut(after)) if self.now < self.terms.deadline => {

@@ -1,6 +1,6 @@
 //! Good answers that have to agree.
 
-use buttress_core::{Attempt, Cause, Outcome, Protocol};
+use buttress_core::{Cause, Outcome, Protocol, Receipt};
 
 /// Good answers, by what they say. Nothing is kept where one is enough.
 pub(super) struct Answers<Res> {
@@ -9,8 +9,7 @@ pub(super) struct Answers<Res> {
 
 struct Answer<Res> {
     response: Res,
-    outcome: Outcome,
-    attempt: Option<Attempt>,
+    receipt: Receipt,
 }
 
 impl<Res> Answers<Res> {
@@ -18,13 +17,8 @@ impl<Res> Answers<Res> {
         Self { groups: Vec::new() }
     }
 
-    pub(super) fn add<P, Err>(
-        &mut self,
-        response: Res,
-        outcome: Outcome,
-        attempt: Option<Attempt>,
-        protocol: &P,
-    ) where
+    pub(super) fn add<P, Err>(&mut self, response: Res, receipt: Receipt, protocol: &P)
+    where
         P: Protocol<Res, Err>,
     {
         let same = |group: &&mut Vec<Answer<Res>>| {
@@ -32,11 +26,7 @@ impl<Res> Answers<Res> {
             first.is_some_and(|first| protocol.agree(&first.response, &response))
         };
         let group = self.groups.iter_mut().find(same);
-        let answer = Answer {
-            response,
-            outcome,
-            attempt,
-        };
+        let answer = Answer { response, receipt };
         match group {
             Some(group) => group.push(answer),
             None => self.groups.push(vec![answer]),
@@ -57,30 +47,16 @@ impl<Res> Answers<Res> {
         let enough = |group: &Vec<Answer<Res>>| group.len() as u32 >= needed;
         let index = self.groups.iter().position(enough)?;
         let mut group = self.groups.swap_remove(index);
-        for dissenter in self.groups.drain(..).flatten() {
-            dissenter.end(Outcome::Failure(Cause::Dissent));
+        for mut dissenter in self.groups.drain(..).flatten() {
+            dissenter.receipt.finish(Outcome::Failure(Cause::Dissent));
         }
         let answer = group.pop()?;
-        group.into_iter().for_each(|other| {
-            let outcome = other.outcome;
-            other.end(outcome);
-        });
-        Some(protocol.respond(answer.response, answer.outcome, answer.attempt))
+        drop(group);
+        Some(protocol.respond(answer.response, answer.receipt))
     }
 
     /// There is no agreement: each stands for itself.
     pub(super) fn end(&mut self) {
-        for answer in self.groups.drain(..).flatten() {
-            let outcome = answer.outcome;
-            answer.end(outcome);
-        }
-    }
-}
-
-impl<Res> Answer<Res> {
-    fn end(self, outcome: Outcome) {
-        if let Some(attempt) = self.attempt {
-            attempt.finish(outcome);
-        }
+        self.groups.clear();
     }
 }

@@ -41,6 +41,8 @@ pub(super) struct Tries<S, Req, Res, Err> {
     request: Option<Req>,
     spare: Option<Req>,
     pub(super) launched: u32,
+    /// How many extra ones the budget has paid for.
+    paid: u32,
     /// When the last was.
     sent: Nanos,
     /// Places of those that were sent to, this round.
@@ -114,6 +116,7 @@ impl<S, Req, Res, Err> Tries<S, Req, Res, Err> {
             request: Some(request),
             spare: None,
             launched: 0,
+            paid: 0,
             sent: Nanos::ZERO,
             tried: [0; MAX_ATTEMPTS as usize],
             tried_count: 0,
@@ -134,6 +137,7 @@ impl<S, Req, Res, Err> Tries<S, Req, Res, Err> {
         let call = (self.request.as_ref()).map_or(Call::new(), |request| protocol.call(request));
         (self.now, self.began) = (now, now);
         self.terms = self.terms.begun(&plan.limits, &call, now);
+        let call = if self.terms.extra { call.extra() } else { call };
         self.redundancy = plan.redundancy.tightened(&call);
         self.idempotent = call.idempotent;
         if self.terms.deadline <= now {
@@ -164,6 +168,13 @@ impl<S, Req, Res, Err> Tries<S, Req, Res, Err> {
     pub(super) fn overdue(&mut self) -> Stage {
         self.failed = Some(Failed::Overdue);
         Stage::Over
+    }
+
+    /// Pays for one more.
+    fn pay(&mut self, plan: &Plan) -> bool {
+        let paid = plan.budget.charge();
+        self.paid += u32::from(paid);
+        paid
     }
 
     /// Has this one been tried, or passed over?
@@ -331,9 +342,15 @@ where
         }
         self.sent_to(place);
         let attempt = attempt.labelled(protocol.labels(&request));
-        let until = self.terms.attempt(&plan.limits, self.now);
-        if let Some(left) = until.left(self.now).filter(|_| plan.limits.tell) {
-            protocol.stamp(&mut request, &Stamp::new().left(left));
+        let until = self
+            .terms
+            .attempt(&plan.limits, self.now)
+            .again(self.paid > 0);
+        let spent = self.terms.extra || self.redundancy.attempts() > 1 && !plan.budget.covers();
+        let mut stamp = Stamp::new().again(self.paid).spent(spent);
+        stamp.left = until.left(self.now).filter(|_| plan.limits.tell);
+        if !stamp.is_empty() {
+            protocol.stamp(&mut request, &stamp);
         }
         let future = until.scope(|| service.call(request));
         Launched {

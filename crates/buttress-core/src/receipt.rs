@@ -1,0 +1,185 @@
+//! What is open of a call whose answer has begun.
+
+use std::time::Duration;
+
+use crate::{Attempt, Cause, Clock, Nanos, Outcome, Refusal};
+
+/// What is open of a call whose answer has begun: its attempt, and how long the rest is waited for.
+///
+/// Whoever knows when the answer is over [finishes](Self::finish) it. Dropped, it ends as it is [expected](Self::expect) to: as the head
+/// of the answer was judged, unless a protocol says otherwise.
+#[derive(Debug)]
+#[must_use = "a receipt that is dropped ends the call"]
+pub struct Receipt {
+    outcome: Outcome,
+    attempt: Option<Attempt>,
+    due: Option<Due>,
+}
+
+/// When what is left of a call must be over.
+#[derive(Clone, Copy, Debug)]
+pub struct Due {
+    /// When.
+    pub at: Nanos,
+    /// What is over then.
+    pub end: End,
+    /// When it began.
+    pub began: Nanos,
+    /// Whose time that is.
+    pub clock: Clock,
+}
+
+/// What is over when a time is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The time of the attempt: its endpoint has failed.
+    Attempt,
+    /// That of the attempt and that of the call: its endpoint has failed, and nothing else can be done.
+    Both,
+    /// The time of the call, before that of the attempt: no evidence against the endpoint.
+    Call,
+}
+
+impl Receipt {
+    /// Of an answer that was judged so. `attempt` is absent when it has already been finished: a failure that nothing could better.
+    #[inline]
+    pub const fn new(outcome: Outcome, attempt: Option<Attempt>) -> Self {
+        Self {
+            outcome,
+            attempt,
+            due: None,
+        }
+    }
+
+    /// Sets when the rest must be over. [`Nanos::MAX`] is never.
+    #[inline]
+    pub fn due(mut self, due: Due) -> Self {
+        self.due = (due.at < Nanos::MAX).then_some(due);
+        self
+    }
+
+    /// How it ends if nothing more is heard.
+    #[must_use]
+    pub const fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// Sets how it ends if nothing more is heard.
+    pub const fn expect(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+
+    /// It is over, and went so. Only the first time counts.
+    #[inline]
+    pub fn finish(&mut self, outcome: Outcome) {
+        if let Some(attempt) = self.attempt.take() {
+            attempt.finish(outcome);
+        }
+    }
+
+    /// How long the rest is waited for from now on, if there is an end to it. Reads the clock.
+    #[must_use]
+    pub fn left(&self) -> Option<Duration> {
+        self.due.map(|due| due.at.since(due.clock.now()))
+    }
+
+    /// Its time is over: how that is said.
+    pub fn give_up(&mut self) -> Refusal {
+        let after = self
+            .due
+            .map_or(Duration::ZERO, |due| due.at.since(due.began));
+        let end = self.due.map_or(End::Call, |due| due.end);
+        let Some(attempt) = self.attempt.take() else {
+            return Refusal::Deadline { after };
+        };
+        if end != End::Attempt {
+            attempt.calls().overdue();
+        }
+        if end == End::Call {
+            drop(attempt);
+        } else {
+            attempt.finish(Outcome::Failure(Cause::Timeout));
+        }
+        match end {
+            End::Attempt => Refusal::Timeout { after },
+            End::Both | End::Call => Refusal::Deadline { after },
+        }
+    }
+}
+
+impl Drop for Receipt {
+    #[inline]
+    fn drop(&mut self) {
+        self.finish(self.outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Host, Rules, Vitals};
+
+    fn vitals() -> Vitals {
+        Vitals::new("x", &Rules::default(), &Host::new(Clock(|| Nanos::new(7))))
+    }
+
+    fn due(end: End) -> Due {
+        Due {
+            at: Nanos::new(10),
+            end,
+            began: Nanos::new(2),
+            clock: Clock(|| Nanos::new(7)),
+        }
+    }
+
+    #[test]
+    fn dropped_it_ends_as_expected() {
+        let vitals = vitals();
+        drop(Receipt::new(Outcome::Success, vitals.admit().ok()));
+        let mut receipt = Receipt::new(Outcome::Success, vitals.admit().ok());
+        receipt.expect(Outcome::Cancelled);
+        drop(receipt);
+        let counts = vitals.snapshot(Nanos::ZERO).counts;
+        assert_eq!((counts.successes, counts.cancelled), (1, 1));
+    }
+
+    #[test]
+    fn it_is_finished_once() {
+        let vitals = vitals();
+        let mut receipt = Receipt::new(Outcome::Success, vitals.admit().ok());
+        receipt.finish(Outcome::Failure(Cause::Reset));
+        receipt.finish(Outcome::Success);
+        drop(receipt);
+        let counts = vitals.snapshot(Nanos::ZERO).counts;
+        assert_eq!(
+            (counts.failures.of(Cause::Reset), counts.finished()),
+            (1, 1)
+        );
+    }
+
+    #[test]
+    fn whose_time_is_over_decides_who_has_failed() {
+        let after = Duration::from_nanos(8);
+        for (end, refusal, timeouts) in [
+            (End::Attempt, Refusal::Timeout { after }, 1),
+            (End::Both, Refusal::Deadline { after }, 1),
+            (End::Call, Refusal::Deadline { after }, 0),
+        ] {
+            let vitals = vitals();
+            let mut receipt = Receipt::new(Outcome::Success, vitals.admit().ok()).due(due(end));
+            assert_eq!(receipt.left(), Some(Duration::from_nanos(3)));
+            assert_eq!(receipt.give_up(), refusal);
+            drop(receipt);
+            let counts = vitals.snapshot(Nanos::ZERO).counts;
+            assert_eq!(
+                (
+                    counts.failures.of(Cause::Timeout),
+                    counts.cancelled,
+                    counts.successes
+                ),
+                (timeouts, 1 - timeouts, 0),
+                "{end:?}"
+            );
+        }
+    }
+}
