@@ -28,6 +28,7 @@ mod hops;
 mod http;
 mod key;
 mod probe;
+mod problem;
 mod refuse;
 mod resend;
 
