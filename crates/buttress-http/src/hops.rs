@@ -1,5 +1,6 @@
 //! That a request is an extra one, from one server to the next.
 
+use buttress_core::Stamp;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Which send of the same call this is, from 1: `x-envoy-attempt-count`.
@@ -12,6 +13,10 @@ pub const ATTEMPT_HEADER: HeaderName = HeaderName::from_static("x-envoy-attempt-
 ///
 /// Nothing is sent twice for the request then. Whoever sends it can only make their own request less sure.
 pub const BUDGET_HEADER: HeaderName = HeaderName::from_static("x-buttress-budget");
+
+/// The number of the lease by which the receiver is the primary, as far as the sender knows: `x-buttress-epoch`; see
+/// [`Endpoint::epoch`](buttress_core::Endpoint::epoch).
+pub const EPOCH_HEADER: HeaderName = HeaderName::from_static("x-buttress-epoch");
 
 const SPENT: &[u8] = b"spent";
 
@@ -29,13 +34,16 @@ pub(crate) fn read(headers: &HeaderMap) -> bool {
 }
 
 /// Says it, in place of what was said.
-pub(crate) fn write(headers: &mut HeaderMap, again: u32, spent: bool) {
-    if again > 0 {
-        let attempt = u64::from(again) + 1;
+pub(crate) fn write(headers: &mut HeaderMap, stamp: &Stamp) {
+    if stamp.again > 0 {
+        let attempt = u64::from(stamp.again) + 1;
         headers.insert(ATTEMPT_HEADER, HeaderValue::from(attempt));
     }
-    if spent {
+    if stamp.spent {
         headers.insert(BUDGET_HEADER, HeaderValue::from_static("spent"));
+    }
+    if let Some(epoch) = stamp.epoch {
+        headers.insert(EPOCH_HEADER, HeaderValue::from(epoch));
     }
 }
 
@@ -85,7 +93,7 @@ mod tests {
     fn reads_what_it_writes_and_writes_nothing_of_a_first_send() {
         for (again, spent) in [(0, false), (0, true), (1, false), (u32::MAX, true)] {
             let mut headers = HeaderMap::new();
-            write(&mut headers, again, spent);
+            write(&mut headers, &Stamp::new().again(again).spent(spent));
             assert_eq!(read(&headers), again > 0 || spent);
             assert_eq!(headers.is_empty(), again == 0 && !spent);
         }

@@ -97,7 +97,7 @@ impl<B> Describe<Request<B>> for Http {
         if let Some(left) = stamp.left {
             deadline::write(request.headers_mut(), left);
         }
-        hops::write(request.headers_mut(), stamp.again, stamp.spent);
+        hops::write(request.headers_mut(), stamp);
     }
 }
 

@@ -35,7 +35,7 @@ pub use self::http::{BoxedHttp, Http};
 pub use body_error::BodyError;
 pub use deadline::DEADLINE_HEADER;
 pub use guarded_body::GuardedBody;
-pub use hops::{ATTEMPT_HEADER, BUDGET_HEADER};
+pub use hops::{ATTEMPT_HEADER, BUDGET_HEADER, EPOCH_HEADER};
 pub use key::{ByHeader, ByHost};
 pub use probe::HttpProbe;
 pub use resend::Replayable;

@@ -68,19 +68,19 @@ pub use buttress_core::{
     AdaptivePolicy, Admission, Ask, Attempt, BackoffPolicy, BreakerPolicy, Budget, Call,
     CallCounts, Calls, Cause, Causes, Clock, Counts, Coverage, Decided, Decisions, Delay, Describe,
     Destination, Due, EjectionPolicy, End, Endpoint, Enforce, EnforcePolicy, Episode, Event,
-    EventKind, Events, EwmaPolicy, Explanation, FaultKind, Force, Growth, Health, HealthPolicy,
-    Hold, InvalidEndpoint, Jitter, Key, KeyOf, Labels, LimitPolicy, Limiter, Nanos, Origin,
-    Outcome, Panic, PeersPolicy, Permit, PhiPolicy, PickPolicy, Place, PolicyError, Priority,
-    ProbePolicy, Protocol, RampPolicy, RatePolicy, Ratio, Receipt, Recent, ReconnectPolicy,
-    Recovery, Redact, Redundancy, Refusal, Registry, Reliability, Resend, Restart, Rhythm, Rule,
-    ShedPolicy, Sign, SlowPolicy, Snapshot, Stamp, State, SupervisorPolicy, Suspect, Tally,
-    Threshold, ThrottlePolicy, Ticket, Traffic, Trend, TrialPolicy, UnknownName, Verdict, Vitals,
-    Window,
+    EventKind, Events, EwmaPolicy, Explanation, FaultKind, Fence, Force, Growth, Health,
+    HealthPolicy, Hold, InvalidEndpoint, Jitter, Key, KeyOf, Labels, LimitPolicy, Limiter, Nanos,
+    Origin, Outcome, Panic, PeersPolicy, Permit, PhiPolicy, PickPolicy, Place, PolicyError,
+    Priority, ProbePolicy, Protocol, RampPolicy, RatePolicy, Ratio, Receipt, Recent,
+    ReconnectPolicy, Recovery, Redact, Redundancy, Refusal, Registry, Reliability, Resend, Restart,
+    Rhythm, Rule, ShedPolicy, Sign, SlowPolicy, Snapshot, StaleEpoch, Stamp, State,
+    SupervisorPolicy, Suspect, Tally, Threshold, ThrottlePolicy, Ticket, Traffic, Trend,
+    TrialPolicy, UnknownName, Verdict, Vitals, Window,
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{
     ATTEMPT_HEADER, BUDGET_HEADER, BodyError, BoxedHttp, ByHeader, ByHost, DEADLINE_HEADER,
-    GuardedBody, Http, HttpProbe, Replayable,
+    EPOCH_HEADER, GuardedBody, Http, HttpProbe, Replayable,
 };
 pub use clock::CLOCK;
 pub use dispatch::{

@@ -14,7 +14,7 @@ use super::source::Source;
 /// One endpoint, its record, and the way to it.
 #[derive(Debug)]
 pub(super) struct Member<S> {
-    endpoint: Endpoint,
+    pub(super) endpoint: Endpoint,
     pub(super) vitals: Vitals,
     pub(super) service: S,
 }

@@ -347,7 +347,10 @@ where
             .attempt(&plan.limits, self.now)
             .again(self.paid > 0);
         let spent = self.terms.extra || self.redundancy.attempts() > 1 && !plan.budget.covers();
-        let mut stamp = Stamp::new().again(self.paid).spent(spent);
+        let mut stamp = Stamp::new()
+            .again(self.paid)
+            .spent(spent)
+            .epoch(members.all[place].endpoint.of_epoch());
         stamp.left = until.left(self.now).filter(|_| plan.limits.tell);
         if !stamp.is_empty() {
             protocol.stamp(&mut request, &stamp);
