@@ -2,10 +2,10 @@
 
 use std::error::Error;
 
-use buttress_core::{Call, Describe, Labels, Outcome, Protocol, Receipt, Refusal, Stamp};
+use buttress_core::{Call, Describe, Discard, Labels, Outcome, Protocol, Receipt, Refusal, Stamp};
 use http::{Request, Response};
 
-use crate::{GuardedBody, classify, deadline, hops, refuse};
+use crate::{Discarding, GuardedBody, classify, deadline, hops, refuse};
 
 /// HTTP: 5xx fail, 429 and 503 with `Retry-After` are overload, other 4xx are the caller's fault.
 ///
@@ -112,5 +112,27 @@ impl<B> Describe<Request<B>> for BoxedHttp {
 
     fn stamp(&self, request: &mut Request<B>, stamp: &Stamp) {
         Http.stamp(request, stamp);
+    }
+}
+
+impl<B: http_body::Body> Discard<Response<GuardedBody<B>>> for Http
+where
+    GuardedBody<B>: http_body::Body,
+{
+    type Discarding = Discarding<GuardedBody<B>>;
+
+    fn discard(&self, response: Response<GuardedBody<B>>) -> Self::Discarding {
+        Discarding::of(response.into_body())
+    }
+}
+
+impl<B: http_body::Body> Discard<Response<GuardedBody<B>>> for BoxedHttp
+where
+    GuardedBody<B>: http_body::Body,
+{
+    type Discarding = Discarding<GuardedBody<B>>;
+
+    fn discard(&self, response: Response<GuardedBody<B>>) -> Self::Discarding {
+        Http.discard(response)
     }
 }

@@ -23,6 +23,7 @@
 mod body_error;
 mod classify;
 mod deadline;
+mod discard;
 mod guarded_body;
 mod hops;
 mod http;
@@ -34,6 +35,7 @@ mod resend;
 pub use self::http::{BoxedHttp, Http};
 pub use body_error::BodyError;
 pub use deadline::DEADLINE_HEADER;
+pub use discard::Discarding;
 pub use guarded_body::GuardedBody;
 pub use hops::{ATTEMPT_HEADER, BUDGET_HEADER, EPOCH_HEADER};
 pub use key::{ByHeader, ByHost};

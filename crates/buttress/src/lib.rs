@@ -67,8 +67,8 @@ pub use buttress::Buttress;
 pub use buttress_core::{
     AdaptivePolicy, Admission, Ask, Attempt, BackoffPolicy, BreakerPolicy, Budget, Call,
     CallCounts, Calls, Cause, Causes, Clock, Counts, Coverage, Decided, Decisions, Delay, Describe,
-    Destination, Due, EjectionPolicy, End, Endpoint, Enforce, EnforcePolicy, Episode, Event,
-    EventKind, Events, EwmaPolicy, Explanation, FaultKind, Fence, Force, Growth, Health,
+    Destination, Discard, Due, EjectionPolicy, End, Endpoint, Enforce, EnforcePolicy, Episode,
+    Event, EventKind, Events, EwmaPolicy, Explanation, FaultKind, Fence, Force, Growth, Health,
     HealthPolicy, Hold, InvalidEndpoint, Jitter, Key, KeyOf, Labels, LimitPolicy, Limiter, Nanos,
     Origin, Outcome, Panic, PeersPolicy, Permit, PhiPolicy, PickPolicy, Place, PolicyError,
     Priority, ProbePolicy, Protocol, RampPolicy, RatePolicy, Ratio, Receipt, Recent,
@@ -80,11 +80,12 @@ pub use buttress_core::{
 #[cfg(feature = "http")]
 pub use buttress_http::{
     ATTEMPT_HEADER, BUDGET_HEADER, BodyError, BoxedHttp, ByHeader, ByHost, DEADLINE_HEADER,
-    EPOCH_HEADER, GuardedBody, Http, HttpProbe, Replayable,
+    Discarding, EPOCH_HEADER, GuardedBody, Http, HttpProbe, Replayable,
 };
 pub use clock::CLOCK;
 pub use dispatch::{
-    Connect, Dispatch, DispatchFuture, DispatchLayer, EndpointSets, Fixed, Never, RetryLayer, fixed,
+    Connect, Dispatch, DispatchFuture, DispatchLayer, EndpointSets, Fixed, MirroredTrials, Never,
+    RetryLayer, fixed,
 };
 pub use fallback::{
     Backed, Failure, Fallback, FallbackFuture, FallbackLayer,

@@ -52,6 +52,18 @@ impl<S> Members<S> {
         self.picker.pick(now, draw, probe, vitals, passed)
     }
 
+    /// Are there any whose breaker lets no call through?
+    #[inline]
+    pub(super) fn some_are_out(&self) -> bool {
+        self.picker.some_are_out()
+    }
+
+    /// One that waits to be tried again.
+    pub(super) fn due(&self, now: Nanos, draw: u64) -> Option<usize> {
+        self.picker
+            .due(now, draw, |place: usize| &self.all[place].vitals)
+    }
+
     /// Asks the one at `place` for an attempt.
     pub(super) fn admit(&self, place: usize, now: Nanos) -> Result<Attempt, Refusal> {
         let vitals = &self.all[place].vitals;
