@@ -115,24 +115,18 @@ impl<B> Describe<Request<B>> for BoxedHttp {
     }
 }
 
-impl<B: http_body::Body> Discard<Response<GuardedBody<B>>> for Http
-where
-    GuardedBody<B>: http_body::Body,
-{
-    type Discarding = Discarding<GuardedBody<B>>;
+impl<B: http_body::Body> Discard<Response<B>> for Http {
+    type Discarding = Discarding<B>;
 
-    fn discard(&self, response: Response<GuardedBody<B>>) -> Self::Discarding {
+    fn discard(&self, response: Response<B>) -> Discarding<B> {
         Discarding::of(response.into_body())
     }
 }
 
-impl<B: http_body::Body> Discard<Response<GuardedBody<B>>> for BoxedHttp
-where
-    GuardedBody<B>: http_body::Body,
-{
-    type Discarding = Discarding<GuardedBody<B>>;
+impl<B: http_body::Body> Discard<Response<B>> for BoxedHttp {
+    type Discarding = Discarding<B>;
 
-    fn discard(&self, response: Response<GuardedBody<B>>) -> Self::Discarding {
+    fn discard(&self, response: Response<B>) -> Discarding<B> {
         Http.discard(response)
     }
 }

@@ -50,6 +50,7 @@ mod guard;
 mod handle;
 mod host;
 mod labelled;
+mod mirror;
 mod pass_on;
 mod plain;
 mod policy;
@@ -96,6 +97,9 @@ pub use guard::{
 };
 pub use handle::{Handle, Handles, Subscription};
 pub use labelled::Labelled;
+pub use mirror::{
+    ByDigest, Compare, Dropped, Mirror, MirrorCounts, MirrorFuture, MirrorLayer, Second,
+};
 pub use plain::{Fault, Foreign, Idempotent, Plain};
 pub use policy::Policy;
 #[cfg(feature = "probe-tcp")]
