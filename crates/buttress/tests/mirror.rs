@@ -1,5 +1,4 @@
 //! Copies of calls: to a second service, and to endpoints that may be well again.
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
 
 use std::time::Duration;
 
