@@ -15,6 +15,18 @@ macro_rules! pass_on {
                 self.0.classify(result)
             }
 
+            fn poll_begun(
+                &self,
+                response: &mut Res,
+                cx: &mut ::std::task::Context<'_>,
+            ) -> ::std::task::Poll<()> {
+                self.0.poll_begun(response, cx)
+            }
+
+            fn agree(&self, one: &Res, other: &Res) -> bool {
+                self.0.agree(one, other)
+            }
+
             fn respond(&self, response: Res, receipt: ::buttress_core::Receipt) -> P::Response {
                 self.0.respond(response, receipt)
             }

@@ -1,7 +1,7 @@
 //! What follows when an attempt was sent, and when it has landed.
 
 use buttress_core::{
-    Attempt, End, Ended, Nanos, Panic, Progress, Protocol, Receipt, Refusal, Resend, Step,
+    Attempt, End, Ended, Nanos, Panic, Progress, Protocol, Receipt, Refusal, Step,
 };
 use tower_service::Service;
 
@@ -25,7 +25,7 @@ where
         members: &Members<S>,
     ) -> Result<Result<P::Response, P::Error>, Stage>
     where
-        P: Protocol<Res, Err> + Resend<Req>,
+        P: Protocol<Res, Err>,
     {
         let Landed {
             answer,
@@ -40,13 +40,13 @@ where
             let started = attempt.as_ref().map_or(self.sent, Attempt::started);
             let failed = Failed::TimedOut(until.span(started));
             self.finish(attempt, failed.outcome());
-            return Err(self.ended(failed, running, protocol, plan, members));
+            return Err(self.ended(failed, running, plan, members));
         };
         let outcome = protocol.classify(result.as_ref());
         if outcome.may_improve() {
             self.finish(attempt, outcome);
             let failed = Failed::Answer(result, outcome);
-            return Err(self.ended(failed, running, protocol, plan, members));
+            return Err(self.ended(failed, running, plan, members));
         }
         match result {
             Ok(response) => {
@@ -61,7 +61,7 @@ where
                         self.settle(members, true);
                         Ok(Ok(answer))
                     }
-                    None => Err(self.beside(running, protocol, plan, members)),
+                    None => Err(self.beside(running, plan, members)),
                 }
             }
             Err(error) => {
@@ -72,16 +72,7 @@ where
     }
 
     /// Something was sent, or is not enough: what is to be sent beside what is under way?
-    pub(super) fn beside<P>(
-        &mut self,
-        running: u32,
-        protocol: &P,
-        plan: &Plan,
-        members: &Members<S>,
-    ) -> Stage
-    where
-        P: Resend<Req>,
-    {
+    pub(super) fn beside(&mut self, running: u32, plan: &Plan, members: &Members<S>) -> Stage {
         if self.redundancy.waits() {
             return Stage::Resting(None);
         }
@@ -89,7 +80,7 @@ where
             self.request = self.spare.take();
         }
         let fresh = members.all.len() > self.tried_count;
-        match self.step(None, running, fresh, protocol, plan) {
+        match self.step(None, running, fresh, plan) {
             Step::Launch if self.pay(plan) => Stage::Picking,
             Step::LaunchAt(at) => Stage::Resting(Some(at)),
             Step::Stop => Stage::Over,
@@ -123,21 +114,21 @@ where
     }
 
     /// An attempt failed: where to from here?
-    pub(super) fn ended<P>(
+    pub(super) fn ended(
         &mut self,
         failed: Failed<Res, Err>,
         running: u32,
-        protocol: &P,
         plan: &Plan,
         members: &Members<S>,
-    ) -> Stage
-    where
-        P: Resend<Req>,
-    {
+    ) -> Stage {
         let outcome = failed.outcome();
         self.failed = Some(failed);
         if self.request.is_none() {
             self.request = self.spare.take();
+        }
+        if outcome.forbids_more() {
+            // By whoever else may fail yet: there is nothing left to send.
+            self.request = None;
         }
         let rest = if running > 0 {
             Stage::Resting(None)
@@ -156,7 +147,7 @@ where
             outcome,
             at: self.now,
         };
-        let (stage, paid) = match self.step(Some(ended), running, fresh, protocol, plan) {
+        let (stage, paid) = match self.step(Some(ended), running, fresh, plan) {
             // What was provably never sent is made good for nothing, once per endpoint.
             Step::Launch => (Stage::Picking, outcome.unsent() || self.pay(plan)),
             // A call dropped in its pause sends nothing: it pays afterwards.
@@ -177,17 +168,7 @@ where
         stage
     }
 
-    fn step<P>(
-        &self,
-        last: Option<Ended>,
-        running: u32,
-        fresh: bool,
-        protocol: &P,
-        plan: &Plan,
-    ) -> Step
-    where
-        P: Resend<Req>,
-    {
+    fn step(&self, last: Option<Ended>, running: u32, fresh: bool, plan: &Plan) -> Step {
         self.redundancy.next(&Progress {
             deadline: Some(self.terms.deadline).filter(|at| *at < Nanos::MAX),
             launched: self.launched,
@@ -198,10 +179,7 @@ where
             last,
             fresh,
             copy: self.request.is_some(),
-            idempotent: self
-                .request
-                .as_ref()
-                .is_some_and(|request| self.idempotent || protocol.idempotent(request)),
+            idempotent: self.idempotent,
             draw: fastrand::u64(..),
         })
     }
