@@ -23,6 +23,7 @@
 mod body_error;
 mod classify;
 mod deadline;
+mod grammar;
 mod guarded_body;
 mod hops;
 mod http;
