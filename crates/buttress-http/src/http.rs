@@ -94,7 +94,10 @@ impl<B> Describe<Request<B>> for Http {
     }
 
     fn stamp(&self, request: &mut Request<B>, stamp: &Stamp) {
-        if let Some(left) = stamp.left {
+        let says = |request: &Request<B>| request.headers().contains_key(deadline::DEADLINE_HEADER);
+        if let Some(left) = stamp.left
+            && (!stamp.discreet || says(request))
+        {
             deadline::write(request.headers_mut(), left);
         }
         hops::write(request.headers_mut(), stamp.again, stamp.spent);

@@ -24,6 +24,7 @@ mod body_error;
 mod classify;
 mod deadline;
 mod grammar;
+mod grpc;
 mod guarded_body;
 mod hops;
 mod http;
@@ -35,6 +36,10 @@ mod resend;
 pub use self::http::{BoxedHttp, Http};
 pub use body_error::BodyError;
 pub use deadline::DEADLINE_HEADER;
+pub use grpc::{
+    BoxedGrpc, Filled, GRPC_TIMEOUT_HEADER, Grpc, GrpcProbe, PREVIOUS_ATTEMPTS_HEADER,
+    PUSHBACK_HEADER,
+};
 pub use guarded_body::GuardedBody;
 pub use hops::{ATTEMPT_HEADER, BUDGET_HEADER};
 pub use key::{ByHeader, ByHost};

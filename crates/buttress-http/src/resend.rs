@@ -68,7 +68,7 @@ fn is_idempotent(method: &Method) -> bool {
     )
 }
 
-fn copy<B: Replayable>(request: &mut Request<B>) -> Option<Request<B>> {
+pub(crate) fn copy<B: Replayable>(request: &mut Request<B>) -> Option<Request<B>> {
     let mut copy = Request::new(request.body_mut().replay()?);
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();

@@ -79,8 +79,9 @@ pub use buttress_core::{
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{
-    ATTEMPT_HEADER, BUDGET_HEADER, BodyError, BoxedHttp, ByHeader, ByHost, DEADLINE_HEADER,
-    GuardedBody, Http, HttpProbe, Replayable,
+    ATTEMPT_HEADER, BUDGET_HEADER, BodyError, BoxedGrpc, BoxedHttp, ByHeader, ByHost,
+    DEADLINE_HEADER, Filled, GRPC_TIMEOUT_HEADER, Grpc, GrpcProbe, GuardedBody, Http, HttpProbe,
+    PREVIOUS_ATTEMPTS_HEADER, PUSHBACK_HEADER, Replayable,
 };
 pub use clock::CLOCK;
 pub use dispatch::{
