@@ -79,8 +79,9 @@ pub use buttress_core::{
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{
-    ATTEMPT_HEADER, BUDGET_HEADER, BodyError, BoxedHttp, ByHeader, ByHost, DEADLINE_HEADER,
-    GuardedBody, Http, HttpProbe, Replayable,
+    ATTEMPT_HEADER, BUDGET_HEADER, BodyError, BoxedErrors, BoxedHttp, ByHeader, ByHost,
+    DEADLINE_HEADER, Errors, GuardedBody, Http, HttpProbe, Once, Replay, ReplayError, Replayable,
+    TypedErrors,
 };
 pub use clock::CLOCK;
 pub use dispatch::{

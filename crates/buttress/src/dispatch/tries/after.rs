@@ -85,9 +85,7 @@ where
         if self.redundancy.waits() {
             return Stage::Resting(None);
         }
-        if self.request.is_none() {
-            self.request = self.spare.take();
-        }
+        self.take_up(protocol, plan);
         let fresh = members.all.len() > self.tried_count;
         match self.step(None, running, fresh, protocol, plan) {
             Step::Launch if self.pay(plan) => Stage::Picking,
@@ -98,23 +96,45 @@ where
         }
     }
 
-    /// The time has come for another attempt.
-    pub(in crate::dispatch) fn due(
-        &mut self,
-        running: u32,
-        plan: &Plan,
-        members: &Members<S>,
-    ) -> Stage {
+    /// Takes up the copy, unless it is lost: then the call is committed to what was sent.
+    fn take_up<P>(&mut self, protocol: &P, plan: &Plan)
+    where
+        P: Resend<Req>,
+    {
         if self.request.is_none() {
             self.request = self.spare.take();
         }
+        if self
+            .request
+            .as_ref()
+            .is_some_and(|copy| protocol.lost(copy))
+        {
+            self.request = None;
+            plan.source.destination().calls().committed();
+            tracing::debug!(target: "buttress", "not sent again: more of the request has gone by than is kept");
+        }
+    }
+
+    /// The time has come for another attempt.
+    pub(in crate::dispatch) fn due<P>(
+        &mut self,
+        running: u32,
+        protocol: &P,
+        plan: &Plan,
+        members: &Members<S>,
+    ) -> Stage
+    where
+        P: Resend<Req>,
+    {
+        self.take_up(protocol, plan);
         let rest = if running > 0 {
             Stage::Resting(None)
         } else {
             Stage::Over
         };
         // Beside another nothing is paid for before there is somebody to ask.
-        let somebody = running == 0 || members.reaches(self.now, |place| self.over(place));
+        let somebody = self.request.is_some()
+            && (running == 0 || members.reaches(self.now, |place| self.over(place)));
         if somebody && self.pay(plan) {
             Stage::Picking
         } else {
@@ -136,9 +156,7 @@ where
     {
         let outcome = failed.outcome();
         self.failed = Some(failed);
-        if self.request.is_none() {
-            self.request = self.spare.take();
-        }
+        self.take_up(protocol, plan);
         let rest = if running > 0 {
             Stage::Resting(None)
         } else {
