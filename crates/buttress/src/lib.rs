@@ -79,9 +79,10 @@ pub use buttress_core::{
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{
-    ATTEMPT_HEADER, BUDGET_HEADER, BodyError, BoxedGrpc, BoxedHttp, ByHeader, ByHost,
-    DEADLINE_HEADER, Filled, GRPC_TIMEOUT_HEADER, Grpc, GrpcProbe, GuardedBody, Http, HttpProbe,
-    PREVIOUS_ATTEMPTS_HEADER, PUSHBACK_HEADER, Replayable,
+    ATTEMPT_HEADER, BUDGET_HEADER, BodyError, BoxedErrors, BoxedGrpc, BoxedHttp, ByHeader, ByHost,
+    DEADLINE_HEADER, Errors, Filled, GRPC_TIMEOUT_HEADER, Grpc, GrpcProbe, GuardedBody, Http,
+    HttpProbe, Once, PREVIOUS_ATTEMPTS_HEADER, PUSHBACK_HEADER, Replay, ReplayError, Replayable,
+    TypedErrors,
 };
 pub use clock::CLOCK;
 pub use dispatch::{

@@ -48,6 +48,10 @@ macro_rules! pass_on {
             fn copy(&self, request: &mut Req) -> Option<Req> {
                 self.0.copy(request)
             }
+
+            fn lost(&self, copy: &Req) -> bool {
+                self.0.lost(copy)
+            }
         }
     };
 }

@@ -14,6 +14,7 @@ mod timeout;
 
 use std::{
     error::Error,
+    marker::PhantomData,
     task::{Context, Poll},
 };
 
@@ -22,7 +23,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 
-use crate::{GuardedBody, Replayable, hops, resend};
+use crate::{BoxedErrors, Errors, GuardedBody, Replay, Replayable, TypedErrors, hops, resend};
 
 pub use attempts::PREVIOUS_ATTEMPTS_HEADER;
 pub use filled::Filled;
@@ -107,22 +108,39 @@ type BoxError = Box<dyn Error + Send + Sync>;
 ///
 /// [`Dispatch`]: https://docs.rs/buttress/latest/buttress/struct.Dispatch.html
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Grpc {
+pub struct Grpc<E = TypedErrors> {
     idempotent: &'static [&'static str],
+    replay: Replay,
+    errors: PhantomData<E>,
 }
 
-/// [`Grpc`](struct@Grpc), of which nothing is known to be idempotent.
+/// [`Grpc`](struct@Grpc) for services whose error is a boxed one: `Grpc.boxed()`.
+pub type BoxedGrpc = Grpc<BoxedErrors>;
+
+/// gRPC, as it comes: of no method is it known that it is idempotent.
 #[expect(
     non_upper_case_globals,
-    reason = "it is written where other protocols are unit structs"
+    reason = "one word names the protocol, as a type and as a value"
 )]
-pub const Grpc: Grpc = Grpc { idempotent: &[] };
-
-/// [`Grpc`](struct@Grpc) for services whose error is a boxed one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BoxedGrpc(Grpc);
+pub const Grpc: Grpc = Grpc {
+    idempotent: &[],
+    replay: Replay::DEFAULT,
+    errors: PhantomData,
+};
 
 impl Grpc {
+    /// The same for services whose error is `Box<dyn Error + Send + Sync>`, as under most of tower's own layers.
+    #[must_use]
+    pub const fn boxed(self) -> BoxedGrpc {
+        Grpc {
+            idempotent: self.idempotent,
+            replay: self.replay,
+            errors: PhantomData,
+        }
+    }
+}
+
+impl<E> Grpc<E> {
     /// The methods that may be handled twice, by your word: `/package.Service/Method`, or `/package.Service/` for all of a service.
     ///
     /// # Examples
@@ -139,10 +157,19 @@ impl Grpc {
         self
     }
 
-    /// The same for services whose error is `Box<dyn Error + Send + Sync>`, as under most of tower's own layers.
+    /// Sets how many bytes are kept of a request, so that it can be sent again: 64 KiB by default. The call is committed to its first send
+    /// by whatever is longer.
     #[must_use]
-    pub const fn boxed(self) -> BoxedGrpc {
-        BoxedGrpc(self)
+    pub const fn replay_up_to(mut self, bytes: usize) -> Self {
+        self.replay = self.replay.each(bytes);
+        self
+    }
+
+    /// Sets how many bytes may be kept of the requests of all calls in the process for one of these to keep any more: 64 MiB by default.
+    #[must_use]
+    pub const fn replay_total(mut self, bytes: usize) -> Self {
+        self.replay = self.replay.total(bytes);
+        self
     }
 
     fn vouched(&self, path: &str) -> bool {
@@ -152,10 +179,10 @@ impl Grpc {
     }
 }
 
-impl<B, E> Protocol<Response<B>, E> for Grpc
+impl<B, E, K> Protocol<Response<B>, E> for Grpc<K>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
-    E: Error + 'static,
+    K: Errors<E>,
 {
     type Response = Response<GuardedBody<B>>;
     type Error = E;
@@ -163,7 +190,7 @@ where
     fn classify(&self, result: Result<&Response<B>, &E>) -> Outcome {
         match result {
             Ok(response) => head::judge(response),
-            Err(error) => errors::judge(error),
+            Err(error) => errors::judge(K::chain(error)),
         }
     }
 
@@ -184,38 +211,7 @@ where
     }
 }
 
-impl<B> Protocol<Response<B>, BoxError> for BoxedGrpc
-where
-    B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
-{
-    type Response = Response<GuardedBody<B>>;
-    type Error = BoxError;
-
-    fn classify(&self, result: Result<&Response<B>, &BoxError>) -> Outcome {
-        match result {
-            Ok(response) => head::judge(response),
-            Err(error) => errors::judge(error.as_ref()),
-        }
-    }
-
-    fn poll_begun(&self, response: &mut Response<B>, cx: &mut Context<'_>) -> Poll<()> {
-        first::poll(response, cx)
-    }
-
-    fn respond(&self, response: Response<B>, receipt: Receipt) -> Self::Response {
-        first::respond(response, receipt)
-    }
-
-    fn fail(&self, error: BoxError) -> BoxError {
-        error
-    }
-
-    fn refuse(&self, refusal: Refusal) -> Result<Self::Response, BoxError> {
-        Ok(refuse::response(refusal))
-    }
-}
-
-impl<B> Describe<Request<B>> for Grpc {
+impl<B, K> Describe<Request<B>> for Grpc<K> {
     fn labels<'a>(&self, request: &'a Request<B>) -> Labels<'a> {
         Labels::none().route(request.uri().path())
     }
@@ -238,37 +234,17 @@ impl<B> Describe<Request<B>> for Grpc {
     }
 }
 
-impl<B> Describe<Request<B>> for BoxedGrpc {
-    fn labels<'a>(&self, request: &'a Request<B>) -> Labels<'a> {
-        self.0.labels(request)
-    }
-
-    fn call(&self, request: &Request<B>) -> Call {
-        self.0.call(request)
-    }
-
-    fn stamp(&self, request: &mut Request<B>, stamp: &Stamp) {
-        self.0.stamp(request, stamp);
-    }
-}
-
-impl<B: Replayable> Resend<Request<B>> for Grpc {
+impl<B: Replayable, K> Resend<Request<B>> for Grpc<K> {
     fn idempotent(&self, request: &Request<B>) -> bool {
         self.vouched(request.uri().path())
     }
 
     fn copy(&self, request: &mut Request<B>) -> Option<Request<B>> {
-        resend::copy(request)
-    }
-}
-
-impl<B: Replayable> Resend<Request<B>> for BoxedGrpc {
-    fn idempotent(&self, request: &Request<B>) -> bool {
-        self.0.idempotent(request)
+        resend::copy(request, &self.replay)
     }
 
-    fn copy(&self, request: &mut Request<B>) -> Option<Request<B>> {
-        resend::copy(request)
+    fn lost(&self, copy: &Request<B>) -> bool {
+        copy.body().lost()
     }
 }
 

@@ -149,7 +149,7 @@ where
                         tries.now = CLOCK.now().max(next);
                         *stage = match *stage {
                             Stage::Queued(_) => tries.waited(),
-                            _ => tries.due(flights.running(), plan, members),
+                            _ => tries.due(flights.running(), protocol, plan, members),
                         };
                         continue;
                     }

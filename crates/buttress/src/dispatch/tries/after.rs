@@ -1,7 +1,7 @@
 //! What follows when an attempt was sent, and when it has landed.
 
 use buttress_core::{
-    Attempt, End, Ended, Nanos, Panic, Progress, Protocol, Receipt, Refusal, Step,
+    Attempt, End, Ended, Nanos, Panic, Progress, Protocol, Receipt, Refusal, Resend, Step,
 };
 use tower_service::Service;
 
@@ -25,7 +25,7 @@ where
         members: &Members<S>,
     ) -> Result<Result<P::Response, P::Error>, Stage>
     where
-        P: Protocol<Res, Err>,
+        P: Protocol<Res, Err> + Resend<Req>,
     {
         let Landed {
             answer,
@@ -40,13 +40,13 @@ where
             let started = attempt.as_ref().map_or(self.sent, Attempt::started);
             let failed = Failed::TimedOut(until.span(started));
             self.finish(attempt, failed.outcome());
-            return Err(self.ended(failed, running, plan, members));
+            return Err(self.ended(failed, running, protocol, plan, members));
         };
         let outcome = protocol.classify(result.as_ref());
         if outcome.may_improve() {
             self.finish(attempt, outcome);
             let failed = Failed::Answer(result, outcome);
-            return Err(self.ended(failed, running, plan, members));
+            return Err(self.ended(failed, running, protocol, plan, members));
         }
         match result {
             Ok(response) => {
@@ -61,7 +61,7 @@ where
                         self.settle(members, true);
                         Ok(Ok(answer))
                     }
-                    None => Err(self.beside(running, plan, members)),
+                    None => Err(self.beside(running, protocol, plan, members)),
                 }
             }
             Err(error) => {
@@ -72,13 +72,20 @@ where
     }
 
     /// Something was sent, or is not enough: what is to be sent beside what is under way?
-    pub(super) fn beside(&mut self, running: u32, plan: &Plan, members: &Members<S>) -> Stage {
+    pub(super) fn beside<P>(
+        &mut self,
+        running: u32,
+        protocol: &P,
+        plan: &Plan,
+        members: &Members<S>,
+    ) -> Stage
+    where
+        P: Resend<Req>,
+    {
         if self.redundancy.waits() {
             return Stage::Resting(None);
         }
-        if self.request.is_none() {
-            self.request = self.spare.take();
-        }
+        self.take_up(protocol, plan);
         let fresh = members.all.len() > self.tried_count;
         match self.step(None, running, fresh, plan) {
             Step::Launch if self.pay(plan) => Stage::Picking,
@@ -89,23 +96,45 @@ where
         }
     }
 
-    /// The time has come for another attempt.
-    pub(in crate::dispatch) fn due(
-        &mut self,
-        running: u32,
-        plan: &Plan,
-        members: &Members<S>,
-    ) -> Stage {
+    /// Takes up the copy, unless it is lost: then the call is committed to what was sent.
+    fn take_up<P>(&mut self, protocol: &P, plan: &Plan)
+    where
+        P: Resend<Req>,
+    {
         if self.request.is_none() {
             self.request = self.spare.take();
         }
+        if self
+            .request
+            .as_ref()
+            .is_some_and(|copy| protocol.lost(copy))
+        {
+            self.request = None;
+            plan.source.destination().calls().committed();
+            tracing::debug!(target: "buttress", "not sent again: more of the request has gone by than is kept");
+        }
+    }
+
+    /// The time has come for another attempt.
+    pub(in crate::dispatch) fn due<P>(
+        &mut self,
+        running: u32,
+        protocol: &P,
+        plan: &Plan,
+        members: &Members<S>,
+    ) -> Stage
+    where
+        P: Resend<Req>,
+    {
+        self.take_up(protocol, plan);
         let rest = if running > 0 {
             Stage::Resting(None)
         } else {
             Stage::Over
         };
         // Beside another nothing is paid for before there is somebody to ask.
-        let somebody = running == 0 || members.reaches(self.now, |place| self.over(place));
+        let somebody = self.request.is_some()
+            && (running == 0 || members.reaches(self.now, |place| self.over(place)));
         if somebody && self.pay(plan) {
             Stage::Picking
         } else {
@@ -114,20 +143,22 @@ where
     }
 
     /// An attempt failed: where to from here?
-    pub(super) fn ended(
+    pub(super) fn ended<P>(
         &mut self,
         failed: Failed<Res, Err>,
         running: u32,
+        protocol: &P,
         plan: &Plan,
         members: &Members<S>,
-    ) -> Stage {
+    ) -> Stage
+    where
+        P: Resend<Req>,
+    {
         let outcome = failed.outcome();
         self.failed = Some(failed);
-        if self.request.is_none() {
-            self.request = self.spare.take();
-        }
+        self.take_up(protocol, plan);
         if outcome.forbids_more() {
-            // By whoever else may fail yet: there is nothing left to send.
+            // Whoever else may fail yet: there is nothing left to send.
             self.request = None;
         }
         let rest = if running > 0 {

@@ -287,7 +287,7 @@ where
             Err(error) => {
                 let outcome = self.unready(place, &error, protocol, members);
                 let failed = Failed::Answer(Err(error), outcome);
-                Launched::nothing(self.ended(failed, running, plan, members))
+                Launched::nothing(self.ended(failed, running, protocol, plan, members))
             }
         }
     }
@@ -356,7 +356,7 @@ where
         let future = until.scope(|| service.call(request));
         Launched {
             flight: Some(Flight::new(future, attempt, until)),
-            stage: self.beside(running + 1, plan, members),
+            stage: self.beside(running + 1, protocol, plan, members),
         }
     }
 
