@@ -111,6 +111,8 @@ pub trait Describe<Req> {
 pub struct Stamp {
     /// How long its answer is waited for. Never zero: what has no time left is not sent.
     pub left: Option<Duration>,
+    /// Does the policy keep that to itself? Then it only takes the place of what the request says already, which is longer.
+    pub discreet: bool,
     /// How many were sent of the same call before.
     pub again: u32,
     /// Are extra sends at an end: is it one itself, or is there no budget for any?
@@ -126,6 +128,7 @@ impl Stamp {
     pub const fn new() -> Self {
         Self {
             left: None,
+            discreet: false,
             again: 0,
             spent: false,
             epoch: None,
@@ -137,6 +140,14 @@ impl Stamp {
     #[must_use]
     pub const fn left(mut self, span: Duration) -> Self {
         self.left = Some(span);
+        self
+    }
+
+    /// Sets whether that only takes the place of what the request says already.
+    #[inline]
+    #[must_use]
+    pub const fn discreet(mut self, discreet: bool) -> Self {
+        self.discreet = discreet;
         self
     }
 

@@ -80,8 +80,10 @@ pub use buttress_core::{
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{
-    ATTEMPT_HEADER, BUDGET_HEADER, BodyError, BoxedHttp, ByHeader, ByHost, DEADLINE_HEADER,
-    Discarding, EPOCH_HEADER, GuardedBody, Http, HttpProbe, Replayable,
+    ATTEMPT_HEADER, BUDGET_HEADER, BodyError, BoxedErrors, BoxedGrpc, BoxedHttp, ByHeader, ByHost,
+    DEADLINE_HEADER, Discarding, EPOCH_HEADER, Errors, Filled, GRPC_TIMEOUT_HEADER, Grpc,
+    GrpcProbe, GuardedBody, Http, HttpProbe, Once, PREVIOUS_ATTEMPTS_HEADER, PUSHBACK_HEADER,
+    Replay, ReplayError, Replayable, TypedErrors,
 };
 pub use clock::CLOCK;
 pub use dispatch::{

@@ -4,6 +4,7 @@ use std::{
     error::Error,
     fmt,
     future::{Ready, ready},
+    task::{Context, Poll},
 };
 
 use buttress_core::{
@@ -89,6 +90,14 @@ impl<P: Protocol<Res, Err>, Res, Err> Protocol<Res, Err> for Idempotent<P> {
 
     fn classify(&self, result: Result<&Res, &Err>) -> Outcome {
         self.0.classify(result)
+    }
+
+    fn poll_begun(&self, response: &mut Res, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll_begun(response, cx)
+    }
+
+    fn agree(&self, one: &Res, other: &Res) -> bool {
+        self.0.agree(one, other)
     }
 
     fn respond(&self, response: Res, receipt: Receipt) -> P::Response {
