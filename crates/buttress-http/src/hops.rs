@@ -20,17 +20,9 @@ pub const EPOCH_HEADER: HeaderName = HeaderName::from_static("x-buttress-epoch")
 
 const SPENT: &[u8] = b"spent";
 
-/// Is it an extra one, or are extra ones at an end?
-pub(crate) fn read(headers: &HeaderMap) -> bool {
-    let any = |name: HeaderName, is: fn(&[u8]) -> bool| {
-        let said = headers.get_all(&name).into_iter();
-        said.map(HeaderValue::as_bytes)
-            .map(<[u8]>::trim_ascii)
-            .any(is)
-    };
-    !headers.is_empty()
-        && (any(ATTEMPT_HEADER, beyond_one)
-            || any(BUDGET_HEADER, |word| word.eq_ignore_ascii_case(SPENT)))
+/// Are extra sends at an end?
+pub(crate) fn is_spent(word: &[u8]) -> bool {
+    word.trim_ascii().eq_ignore_ascii_case(SPENT)
 }
 
 /// Says it, in place of what was said.
@@ -48,7 +40,8 @@ pub(crate) fn write(headers: &mut HeaderMap, stamp: &Stamp) {
 }
 
 /// Is it a number above 1? Of any length: nothing is computed.
-fn beyond_one(text: &[u8]) -> bool {
+pub(crate) fn is_extra(number: &[u8]) -> bool {
+    let text = number.trim_ascii();
     let zeros = text.iter().take_while(|digit| **digit == b'0').count();
     let digits = text.get(zeros..).unwrap_or_default();
     !digits.is_empty() && digits != b"1" && digits.iter().all(u8::is_ascii_digit)
@@ -57,6 +50,7 @@ fn beyond_one(text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hints;
 
     #[test]
     fn only_a_number_above_one_is_an_extra_send() {
@@ -75,7 +69,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(ATTEMPT_HEADER, HeaderValue::from_static(said));
-            assert_eq!(read(&headers), extra, "{said:?}");
+            assert_eq!(hints::read(&headers).extra, extra, "{said:?}");
         }
         for (said, extra) in [
             ("spent", true),
@@ -85,7 +79,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(BUDGET_HEADER, HeaderValue::from_static(said));
-            assert_eq!(read(&headers), extra, "{said:?}");
+            assert_eq!(hints::read(&headers).extra, extra, "{said:?}");
         }
     }
 
@@ -94,7 +88,7 @@ mod tests {
         for (again, spent) in [(0, false), (0, true), (1, false), (u32::MAX, true)] {
             let mut headers = HeaderMap::new();
             write(&mut headers, &Stamp::new().again(again).spent(spent));
-            assert_eq!(read(&headers), again > 0 || spent);
+            assert_eq!(hints::read(&headers).extra, again > 0 || spent);
             assert_eq!(headers.is_empty(), again == 0 && !spent);
         }
     }

@@ -10,7 +10,7 @@ use http_body::Body;
 
 use crate::{
     BoxedErrors, Discarding, Errors, GuardedBody, Replay, Replayable, TypedErrors, classify,
-    deadline, hops, refuse, resend,
+    deadline, hints, hops, refuse, resend,
 };
 
 /// HTTP: 5xx fail, 429 and 503 with `Retry-After` are overload, other 4xx are the caller's fault.
@@ -109,12 +109,8 @@ impl<B, K> Describe<Request<B>> for Http<K> {
     }
 
     fn call(&self, request: &Request<B>) -> Call {
-        let mut call: Call = request.extensions().get().copied().unwrap_or_default();
-        if let Some(span) = deadline::read(request.headers()) {
-            call = call.and(Call::new().within(span));
-        }
-        call.extra |= hops::read(request.headers());
-        call
+        let said = request.extensions().get().copied().unwrap_or_default();
+        hints::read(request.headers()).and(said)
     }
 
     fn stamp(&self, request: &mut Request<B>, stamp: &Stamp) {

@@ -28,6 +28,7 @@ mod errors;
 mod grammar;
 mod grpc;
 mod guarded_body;
+mod hints;
 mod hops;
 mod http;
 mod key;

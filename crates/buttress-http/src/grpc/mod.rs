@@ -1,6 +1,6 @@
 //! gRPC: over HTTP/2, with a status of its own at the end.
 
-mod attempts;
+pub(crate) mod attempts;
 mod errors;
 mod filled;
 mod first;
@@ -10,7 +10,7 @@ mod probe;
 mod pushback;
 mod refuse;
 mod status;
-mod timeout;
+pub(crate) mod timeout;
 
 use std::{
     error::Error,
@@ -26,7 +26,8 @@ use http::{Request, Response};
 use http_body::Body;
 
 use crate::{
-    BoxedErrors, Discarding, Errors, GuardedBody, Replay, Replayable, TypedErrors, hops, resend,
+    BoxedErrors, Discarding, Errors, GuardedBody, Replay, Replayable, TypedErrors, hints, hops,
+    resend,
 };
 
 pub use attempts::PREVIOUS_ATTEMPTS_HEADER;
@@ -221,12 +222,8 @@ impl<B, K> Describe<Request<B>> for Grpc<K> {
     }
 
     fn call(&self, request: &Request<B>) -> Call {
-        let mut call: Call = request.extensions().get().copied().unwrap_or_default();
-        if let Some(span) = timeout::read(request.headers()) {
-            call = call.and(Call::new().within(span));
-        }
-        call.extra |= attempts::read(request.headers()) || hops::read(request.headers());
-        call
+        let said = request.extensions().get().copied().unwrap_or_default();
+        hints::read(request.headers()).and(said)
     }
 
     fn stamp(&self, request: &mut Request<B>, stamp: &Stamp) {
