@@ -4,17 +4,52 @@ use std::{error::Error, fmt};
 
 use buttress_core::Refusal;
 
+type BoxError = Box<dyn Error + Send + Sync>;
+
 /// The error of a [`GuardedBody`](crate::GuardedBody).
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// One type for all bodies. It boxes theirs, since there is no bound that errors with a type of their own and boxed ones both meet,
+/// save the one that servers and clients ask for: that they can be boxed.
+///
+/// # Examples
+///
+/// ```
+/// use buttress_http::BodyError;
+///
+/// let error = BodyError::inner(std::io::Error::other("cable"));
+/// let inner = std::error::Error::source(&error).unwrap();
+/// assert!(inner.is::<std::io::Error>() && error.refusal().is_none());
+/// ```
+#[derive(Debug)]
 #[non_exhaustive]
-pub enum BodyError<E> {
-    /// The body's own, unchanged.
-    Inner(E),
+pub enum BodyError {
+    /// The body's own, as it was.
+    Inner(BoxError),
     /// We cut it short.
     Refused(Refusal),
 }
 
-impl<E: fmt::Display> fmt::Display for BodyError<E> {
+impl BodyError {
+    /// An error of the body's own.
+    pub fn inner(error: impl Into<BoxError>) -> Self {
+        Self::Inner(error.into())
+    }
+
+    /// How it was said that it was cut short, by us or by layers of ours further in.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        let mut link: Option<&(dyn Error + 'static)> = Some(self);
+        while let Some(error) = link {
+            if let Some(refusal) = error.downcast_ref() {
+                return Some(*refusal);
+            }
+            link = error.source();
+        }
+        None
+    }
+}
+
+impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inner(error) => error.fmt(f),
@@ -23,10 +58,10 @@ impl<E: fmt::Display> fmt::Display for BodyError<E> {
     }
 }
 
-impl<E: Error + 'static> Error for BodyError<E> {
+impl Error for BodyError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Inner(error) => Some(error),
+            Self::Inner(error) => Some(&**error),
             Self::Refused(refusal) => Some(refusal),
         }
     }

@@ -52,6 +52,14 @@ pub(crate) fn error(error: &(dyn Error + 'static)) -> Outcome {
     Outcome::Failure(found)
 }
 
+/// The same of a body whose head has come: nothing of it can be unsent.
+pub(crate) fn body(error: &(dyn Error + 'static)) -> Outcome {
+    match self::error(error) {
+        Outcome::Failure(Cause::Connect) => Outcome::Failure(Cause::Error),
+        outcome => outcome,
+    }
+}
+
 const fn io_cause(kind: io::ErrorKind) -> Option<Cause> {
     match kind {
         io::ErrorKind::ConnectionRefused

@@ -1,6 +1,6 @@
 //! HTTP as a [buttress](https://docs.rs/buttress) protocol.
 //!
-//! [`Http`] tells how a response went by its status, which requests may be handled twice by their method or key, and
+//! [`Http`](struct@Http) tells how a response went by its status, which requests may be handled twice by their method or key, and
 //! says no with `503` and `Retry-After`. A response's body becomes a [`GuardedBody`], which knows when the call is over.
 //!
 //! # Examples
@@ -23,20 +23,32 @@
 mod body_error;
 mod classify;
 mod deadline;
+mod discard;
+mod errors;
+mod grammar;
+mod grpc;
 mod guarded_body;
+mod hints;
 mod hops;
 mod http;
 mod key;
 mod probe;
 mod problem;
 mod refuse;
+mod replay;
 mod resend;
 
 pub use self::http::{BoxedHttp, Http};
 pub use body_error::BodyError;
 pub use deadline::DEADLINE_HEADER;
+pub use discard::Discarding;
+pub use errors::{BoxedErrors, Errors, TypedErrors};
+pub use grpc::{
+    BoxedGrpc, Filled, GRPC_TIMEOUT_HEADER, Grpc, GrpcProbe, PREVIOUS_ATTEMPTS_HEADER,
+    PUSHBACK_HEADER,
+};
 pub use guarded_body::GuardedBody;
-pub use hops::{ATTEMPT_HEADER, BUDGET_HEADER};
+pub use hops::{ATTEMPT_HEADER, BUDGET_HEADER, EPOCH_HEADER};
 pub use key::{ByHeader, ByHost};
 pub use probe::HttpProbe;
-pub use resend::Replayable;
+pub use replay::{Once, Replay, ReplayError, Replayable};

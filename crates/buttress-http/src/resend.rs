@@ -1,59 +1,12 @@
 //! Which requests may be sent again.
 
-use buttress_core::Resend;
-use bytes::Buf;
 use http::{Method, Request};
-use http_body_util::{Empty, Full};
 
-use crate::{BoxedHttp, Http};
-
-/// A body that can be sent a second time.
-pub trait Replayable: Sized {
-    /// A second one, made before the first is sent. `None` where that cannot be.
-    fn replay(&mut self) -> Option<Self>;
-}
-
-impl<D: Buf + Clone> Replayable for Full<D> {
-    fn replay(&mut self) -> Option<Self> {
-        Some(self.clone())
-    }
-}
-
-impl<D> Replayable for Empty<D> {
-    fn replay(&mut self) -> Option<Self> {
-        Some(Self::new())
-    }
-}
-
-impl Replayable for String {
-    fn replay(&mut self) -> Option<Self> {
-        Some(self.clone())
-    }
-}
-
-impl<B: Replayable> Resend<Request<B>> for Http {
-    fn idempotent(&self, request: &Request<B>) -> bool {
-        idempotent(request)
-    }
-
-    fn copy(&self, request: &mut Request<B>) -> Option<Request<B>> {
-        copy(request)
-    }
-}
-
-impl<B: Replayable> Resend<Request<B>> for BoxedHttp {
-    fn idempotent(&self, request: &Request<B>) -> bool {
-        idempotent(request)
-    }
-
-    fn copy(&self, request: &mut Request<B>) -> Option<Request<B>> {
-        copy(request)
-    }
-}
+use crate::{Replay, Replayable};
 
 /// By method (RFC 9110 §9.2.2; QUERY: RFC 10008), or by an `Idempotency-Key`
 /// (draft-ietf-httpapi-idempotency-key-header).
-fn idempotent<B>(request: &Request<B>) -> bool {
+pub(crate) fn idempotent<B>(request: &Request<B>) -> bool {
     is_idempotent(request.method())
         || request
             .headers()
@@ -68,8 +21,9 @@ fn is_idempotent(method: &Method) -> bool {
     )
 }
 
-fn copy<B: Replayable>(request: &mut Request<B>) -> Option<Request<B>> {
-    let mut copy = Request::new(request.body_mut().replay()?);
+/// The whole request, with as much of its body as may be kept.
+pub(crate) fn copy<B: Replayable>(request: &mut Request<B>, replay: &Replay) -> Option<Request<B>> {
+    let mut copy = Request::new(request.body_mut().replay(replay)?);
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.version_mut() = request.version();
@@ -80,9 +34,12 @@ fn copy<B: Replayable>(request: &mut Request<B>) -> Option<Request<B>> {
 
 #[cfg(test)]
 mod tests {
+    use buttress_core::Resend as _;
     use bytes::Bytes;
+    use http_body_util::{Empty, Full};
 
     use super::*;
+    use crate::Http;
 
     #[test]
     fn a_method_or_a_key_is_evidence() {

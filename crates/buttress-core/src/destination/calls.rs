@@ -16,6 +16,8 @@ pub struct CallCounts {
     /// Sends beyond the first of a call: after a failure, or beside one under way. All attempts that were started over those without
     /// these is how much the load is amplified.
     pub extra: u64,
+    /// Not sent again, though there was a copy: more of the request had gone by than is kept.
+    pub committed: u64,
 }
 
 /// The calls under one policy of a root. Clones share the counts.
@@ -28,6 +30,7 @@ struct Counters {
     overdue: AtomicU64,
     degraded: AtomicU64,
     extra: AtomicU64,
+    committed: AtomicU64,
 }
 
 impl Default for Calls {
@@ -45,6 +48,7 @@ impl Calls {
             overdue: AtomicU64::new(0),
             degraded: AtomicU64::new(0),
             extra: AtomicU64::new(0),
+            committed: AtomicU64::new(0),
         }))
     }
 
@@ -57,6 +61,7 @@ impl Calls {
             overdue: self.0.overdue.load(Ordering::Relaxed),
             degraded: self.0.degraded.load(Ordering::Relaxed),
             extra: self.0.extra.load(Ordering::Relaxed),
+            committed: self.0.committed.load(Ordering::Relaxed),
         }
     }
 
@@ -73,6 +78,11 @@ impl Calls {
     /// One was sent once more.
     pub fn extra(&self) {
         self.0.extra.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One was not sent again, for more of its request had gone by than is kept.
+    pub fn committed(&self) {
+        self.0.committed.fetch_add(1, Ordering::Relaxed);
     }
 
     /// One was answered by what stands in for the destination.

@@ -85,11 +85,9 @@ where
         if self.redundancy.waits() {
             return Stage::Resting(None);
         }
-        if self.request.is_none() {
-            self.request = self.spare.take();
-        }
+        self.take_up(protocol, plan);
         let fresh = members.all.len() > self.tried_count;
-        match self.step(None, running, fresh, protocol, plan) {
+        match self.step(None, running, fresh, plan) {
             Step::Launch if self.pay(plan) => Stage::Picking,
             Step::LaunchAt(at) => Stage::Resting(Some(at)),
             Step::Stop => Stage::Over,
@@ -98,23 +96,45 @@ where
         }
     }
 
-    /// The time has come for another attempt.
-    pub(in crate::dispatch) fn due(
-        &mut self,
-        running: u32,
-        plan: &Plan,
-        members: &Members<S>,
-    ) -> Stage {
+    /// Takes up the copy, unless it is lost: then the call is committed to what was sent.
+    fn take_up<P>(&mut self, protocol: &P, plan: &Plan)
+    where
+        P: Resend<Req>,
+    {
         if self.request.is_none() {
             self.request = self.spare.take();
         }
+        if self
+            .request
+            .as_ref()
+            .is_some_and(|copy| protocol.lost(copy))
+        {
+            self.request = None;
+            plan.source.destination().calls().committed();
+            tracing::debug!(target: "buttress", "not sent again: more of the request has gone by than is kept");
+        }
+    }
+
+    /// The time has come for another attempt.
+    pub(in crate::dispatch) fn due<P>(
+        &mut self,
+        running: u32,
+        protocol: &P,
+        plan: &Plan,
+        members: &Members<S>,
+    ) -> Stage
+    where
+        P: Resend<Req>,
+    {
+        self.take_up(protocol, plan);
         let rest = if running > 0 {
             Stage::Resting(None)
         } else {
             Stage::Over
         };
         // Beside another nothing is paid for before there is somebody to ask.
-        let somebody = running == 0 || members.reaches(self.now, |place| self.over(place));
+        let somebody = self.request.is_some()
+            && (running == 0 || members.reaches(self.now, |place| self.over(place)));
         if somebody && self.pay(plan) {
             Stage::Picking
         } else {
@@ -136,8 +156,10 @@ where
     {
         let outcome = failed.outcome();
         self.failed = Some(failed);
-        if self.request.is_none() {
-            self.request = self.spare.take();
+        self.take_up(protocol, plan);
+        if outcome.forbids_more() {
+            // Whoever else may fail yet: there is nothing left to send.
+            self.request = None;
         }
         let rest = if running > 0 {
             Stage::Resting(None)
@@ -156,7 +178,7 @@ where
             outcome,
             at: self.now,
         };
-        let (stage, paid) = match self.step(Some(ended), running, fresh, protocol, plan) {
+        let (stage, paid) = match self.step(Some(ended), running, fresh, plan) {
             // What was provably never sent is made good for nothing, once per endpoint.
             Step::Launch => (Stage::Picking, outcome.unsent() || self.pay(plan)),
             // A call dropped in its pause sends nothing: it pays afterwards.
@@ -177,17 +199,7 @@ where
         stage
     }
 
-    fn step<P>(
-        &self,
-        last: Option<Ended>,
-        running: u32,
-        fresh: bool,
-        protocol: &P,
-        plan: &Plan,
-    ) -> Step
-    where
-        P: Resend<Req>,
-    {
+    fn step(&self, last: Option<Ended>, running: u32, fresh: bool, plan: &Plan) -> Step {
         self.redundancy.next(&Progress {
             deadline: Some(self.terms.deadline).filter(|at| *at < Nanos::MAX),
             launched: self.launched,
@@ -198,10 +210,7 @@ where
             last,
             fresh,
             copy: self.request.is_some(),
-            idempotent: self
-                .request
-                .as_ref()
-                .is_some_and(|request| self.idempotent || protocol.idempotent(request)),
+            idempotent: self.idempotent,
             draw: fastrand::u64(..),
         })
     }
