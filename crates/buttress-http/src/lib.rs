@@ -37,6 +37,7 @@ mod problem;
 mod refuse;
 mod replay;
 mod resend;
+mod serving;
 
 pub use self::http::{BoxedHttp, Http};
 pub use body_error::BodyError;
@@ -52,3 +53,4 @@ pub use hops::{ATTEMPT_HEADER, BUDGET_HEADER, EPOCH_HEADER};
 pub use key::{ByHeader, ByHost};
 pub use probe::HttpProbe;
 pub use replay::{Once, Replay, ReplayError, Replayable};
+pub use serving::{GrpcHealth, HealthBody, HealthPage, Heartbeat, Serving};
