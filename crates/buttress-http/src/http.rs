@@ -10,7 +10,7 @@ use http_body::Body;
 
 use crate::{
     BoxedErrors, Discarding, Errors, GuardedBody, Replay, Replayable, TypedErrors, classify,
-    deadline, hints, hops, refuse, resend,
+    deadline, hints, hops, panics, refuse, resend,
 };
 
 /// HTTP: 5xx fail, 429 and 503 with `Retry-After` are overload, other 4xx are the caller's fault.
@@ -85,7 +85,8 @@ impl<B: Body, E, K: Errors<E>> Protocol<Response<B>, E> for Http<K> {
 
     fn classify(&self, result: Result<&Response<B>, &E>) -> Outcome {
         match result {
-            Ok(response) => classify::head(response.status(), response.headers()),
+            Ok(response) => panics::outcome(response)
+                .unwrap_or_else(|| classify::head(response.status(), response.headers())),
             Err(error) => classify::error(K::chain(error)),
         }
     }

@@ -32,6 +32,7 @@ mod hints;
 mod hops;
 mod http;
 mod key;
+mod panics;
 mod probe;
 mod problem;
 mod refuse;
@@ -51,6 +52,7 @@ pub use grpc::{
 pub use guarded_body::GuardedBody;
 pub use hops::{ATTEMPT_HEADER, BUDGET_HEADER, EPOCH_HEADER};
 pub use key::{ByHeader, ByHost};
+pub use panics::{CatchPanic, CatchPanicFuture, CatchPanicLayer, Panicked};
 pub use probe::HttpProbe;
 pub use replay::{Once, Replay, ReplayError, Replayable};
 pub use serving::{GrpcHealth, HealthBody, HealthPage, Heartbeat, Serving};
