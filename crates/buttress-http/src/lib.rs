@@ -20,6 +20,7 @@
 //! assert_eq!(classify(404), Outcome::CallerFault);
 //! ```
 
+mod at;
 mod body_error;
 mod classify;
 mod deadline;
@@ -37,10 +38,13 @@ mod probe;
 mod problem;
 mod refuse;
 mod replay;
+#[cfg(feature = "reqwest")]
+mod reqwest;
 mod resend;
 mod serving;
 
 pub use self::http::{BoxedHttp, Http};
+pub use at::At;
 pub use body_error::BodyError;
 pub use deadline::DEADLINE_HEADER;
 pub use discard::Discarding;

@@ -56,6 +56,8 @@ mod plain;
 mod policy;
 mod probe;
 mod reconnect;
+#[cfg(feature = "http")]
+mod serving;
 mod supervise;
 mod terms;
 mod tightened;
@@ -80,10 +82,11 @@ pub use buttress_core::{
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{
-    ATTEMPT_HEADER, BUDGET_HEADER, BodyError, BoxedErrors, BoxedGrpc, BoxedHttp, ByHeader, ByHost,
-    DEADLINE_HEADER, Discarding, EPOCH_HEADER, Errors, Filled, GRPC_TIMEOUT_HEADER, Grpc,
-    GrpcProbe, GuardedBody, Http, HttpProbe, Once, PREVIOUS_ATTEMPTS_HEADER, PUSHBACK_HEADER,
-    Replay, ReplayError, Replayable, TypedErrors,
+    ATTEMPT_HEADER, At, BUDGET_HEADER, BodyError, BoxedErrors, BoxedGrpc, BoxedHttp, ByHeader,
+    ByHost, CatchPanic, CatchPanicFuture, CatchPanicLayer, DEADLINE_HEADER, Discarding,
+    EPOCH_HEADER, Errors, Filled, GRPC_TIMEOUT_HEADER, Grpc, GrpcHealth, GrpcProbe, GuardedBody,
+    HealthBody, HealthPage, Heartbeat, Http, HttpProbe, Once, PREVIOUS_ATTEMPTS_HEADER,
+    PUSHBACK_HEADER, Panicked, Replay, ReplayError, Replayable, Serving, TypedErrors,
 };
 pub use clock::CLOCK;
 pub use dispatch::{
