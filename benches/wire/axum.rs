@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use ::axum::{Router, routing::get};
 use tokio::net::TcpListener;
 
-use crate::{kind::Stack, stacks};
+use crate::{stack::Stack, stacks};
 
 /// Says where, and serves until the process ends.
 pub(crate) async fn serve(stack: Stack) -> Result<(), String> {

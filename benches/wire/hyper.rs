@@ -11,7 +11,7 @@ use hyper_util::{
 use tower::{BoxError, Service, ServiceExt as _, service_fn, util::BoxCloneSyncService};
 
 use crate::{
-    kind::Stack,
+    stack::Stack,
     stacks,
     traffic::{Seen, Traffic, drive},
 };

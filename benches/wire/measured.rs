@@ -8,12 +8,7 @@ use std::{
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{
-    axum, hyper,
-    kind::{Kind, Stack},
-    tonic,
-    traffic::Traffic,
-};
+use crate::{axum, hyper, kind::Kind, stack::Stack, tonic, traffic::Traffic};
 
 /// The first argument of such a process; its kind, its stack and the server's address follow.
 pub(crate) const ARGUMENT: &str = "--measured";

@@ -13,8 +13,9 @@ use tokio::runtime::Runtime;
 
 use crate::{
     axum, hyper,
-    kind::{Kind, Stack},
+    kind::Kind,
     measured::{self, runtime},
+    stack::Stack,
     tonic,
     traffic::{Seen, Traffic as _},
 };
@@ -56,10 +57,8 @@ pub(crate) fn measure(kind: Kind, plan: &Plan) -> Result<Found, String> {
         })?),
         Kind::Tonic => Some(serving(tonic::serve)?),
     };
-    let mut stacks = kind
-        .stacks()
-        .iter()
-        .map(|stack| Measured::start(kind, *stack, address))
+    let mut stacks = Stack::of(kind)
+        .map(|stack| Measured::start(kind, stack, address))
         .collect::<Result<Vec<_>, _>>()?;
     for stack in &mut stacks {
         stack.round(WARM_UP)?;

@@ -3,9 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    kind::{Kind, Stack},
+    kind::Kind,
     parent::{Found, Plan, Round},
     policy,
+    stack::Stack,
     support::Median,
 };
 
@@ -22,7 +23,7 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn new(plan: &Plan) -> Result<Self, String> {
-        let policy = serde_json::to_value(policy::policy()).map_err(|error| error.to_string())?;
+        let policy = policy::told()?;
         let mut figures = Map::new();
         figures.insert("policy".to_owned(), policy);
         figures.insert("rounds".to_owned(), plan.rounds.into());
@@ -73,8 +74,12 @@ impl Report {
                     stack.name().to_owned(),
                     json!({ "cpu_ratio": cpu_ratio.value, "error": cpu_ratio.error, "cpu_us": cpu, "requests_per_second": throughput, "p99_ms": p99 }),
                 );
-                if *stack == Stack::Buttress {
-                    let target = format!("{}.buttress.cpu_ratio at most {TARGET}", kind.name());
+                if Some(*stack) == Stack::OURS {
+                    let target = format!(
+                        "{}.{}.cpu_ratio at most {TARGET}",
+                        kind.name(),
+                        stack.name()
+                    );
                     let holds = cpu_ratio.value <= TARGET;
                     println!("{} {target}", if holds { "holds: " } else { "MISSED:" });
                     self.targets.insert(target, holds.into());

@@ -8,8 +8,8 @@ use tower::{ServiceBuilder, layer::util::Identity};
 
 use crate::{
     hyper::{self, HyperClient},
-    kind::Stack,
     policy::{DEADLINE, LIMIT, NAME, dispatched, guarded},
+    stack::Stack,
     tonic as grpc,
 };
 

@@ -18,7 +18,7 @@ use tower::{BoxError, ServiceExt as _, service_fn, util::BoxCloneSyncService};
 
 use crate::{
     axum::{address, listener},
-    kind::Stack,
+    stack::Stack,
     stacks,
     traffic::{Seen, Traffic, drive},
 };

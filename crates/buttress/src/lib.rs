@@ -15,7 +15,7 @@
 //! | background services that are run again when they fail | [`Supervisor`] |
 //! | policies from a file | [`Buttress`], feature `serde`; [every key](docs::config) |
 //!
-//! Pages: [how an endpoint is judged](docs::detection), [the order of the parts](docs::order), [deadlines](docs::deadlines), [too much to do](docs::overload), [policies from files](docs::config).
+//! Pages: [how an endpoint is judged](docs::detection), [the order of the parts](docs::order), [whom to ask, and how many](docs::redundancy), [deadlines](docs::deadlines), [too much to do](docs::overload), [policies from files](docs::config).
 //!
 //! # Examples
 //!
