@@ -22,6 +22,7 @@
 
 mod body_error;
 mod classify;
+mod date;
 mod deadline;
 mod errors;
 mod grammar;
