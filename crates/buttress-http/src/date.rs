@@ -77,7 +77,7 @@ fn rfc850(text: &[u8], near: u64) -> Option<u64> {
     else {
         return None;
     };
-    let most = near.saturating_add(50);
+    let most = near.min(9_999) + 50;
     let back = (most + 100 - number(&[*y1, *y2])?) % 100;
     let date = (most - back, month(&[*m1, *m2, *m3])?, number(&[*d1, *d2])?);
     seconds(date, time)

@@ -80,8 +80,8 @@ pub use buttress_core::{
 #[cfg(feature = "http")]
 pub use buttress_http::{
     ATTEMPT_HEADER, BUDGET_HEADER, BodyError, BoxedErrors, BoxedHttp, ByHeader, ByHost,
-    DEADLINE_HEADER, Errors, GuardedBody, Http, HttpProbe, Once, Replay, ReplayError, Replayable,
-    TypedErrors,
+    DEADLINE_HEADER, Errors, GuardedBody, Http, HttpProbe, Idle, IdleBody, IdleFuture, IdleLayer,
+    Once, Replay, ReplayError, Replayable, TrustBoundary, TrustBoundaryLayer, TypedErrors,
 };
 pub use clock::CLOCK;
 pub use dispatch::{
