@@ -113,7 +113,8 @@ impl Place {
         parts.scheme = Some(self.scheme.clone());
         parts.authority = Some(self.authority.clone());
         let path = uri.path_and_query();
-        parts.path_and_query = Some(if self.base.is_empty() {
+        let whole_server = path.is_some_and(|path| path == "*");
+        parts.path_and_query = Some(if self.base.is_empty() || whole_server {
             path.cloned()
                 .unwrap_or_else(|| PathAndQuery::from_static("/"))
         } else {
@@ -153,7 +154,8 @@ mod tests {
             ("[::1]:80", "http://logical", "http://[::1]:80/"),
             ("https://h/base/", "/", "https://h/base/"),
             ("https://h/base", "/a/b?c", "https://h/base/a/b?c"),
-            ("https://h", "*", "https://h/*"),
+            // `OPTIONS *` is of the whole server.
+            ("https://h/base", "*", "https://h*"),
         ] {
             let place = Place::of(address).unwrap();
             let uri = place.within(&asked.parse().unwrap()).unwrap();

@@ -23,6 +23,7 @@
 mod at;
 mod body_error;
 mod classify;
+mod date;
 mod deadline;
 mod discard;
 mod errors;
@@ -32,6 +33,7 @@ mod guarded_body;
 mod hints;
 mod hops;
 mod http;
+mod idle;
 mod key;
 mod panics;
 mod probe;
@@ -42,6 +44,7 @@ mod replay;
 mod reqwest;
 mod resend;
 mod serving;
+mod trust;
 
 pub use self::http::{BoxedHttp, Http};
 pub use at::At;
@@ -55,8 +58,10 @@ pub use grpc::{
 };
 pub use guarded_body::GuardedBody;
 pub use hops::{ATTEMPT_HEADER, BUDGET_HEADER, EPOCH_HEADER};
+pub use idle::{Idle, IdleBody, IdleFuture, IdleLayer};
 pub use key::{ByHeader, ByHost};
 pub use panics::{CatchPanic, CatchPanicFuture, CatchPanicLayer, Panicked};
 pub use probe::HttpProbe;
 pub use replay::{Once, Replay, ReplayError, Replayable};
 pub use serving::{GrpcHealth, HealthBody, HealthPage, Heartbeat, Serving};
+pub use trust::{TrustBoundary, TrustBoundaryLayer};

@@ -23,7 +23,7 @@ impl<E, K: Errors<E>> Protocol<Response, E> for Http<K> {
 
     fn classify(&self, result: Result<&Response, &E>) -> Outcome {
         match result {
-            Ok(response) => classify::head(response.status(), response.headers()),
+            Ok(response) => self.head(response.status(), response.headers()),
             Err(error) => judge(K::chain(error)),
         }
     }
@@ -50,24 +50,14 @@ impl<E, K: Errors<E>> Protocol<Response, E> for Http<K> {
 
 /// What reqwest says of its error, before its words are looked at.
 fn judge(error: &(dyn Error + 'static)) -> Outcome {
-    let mut link = Some(error);
-    while let Some(one) = link {
-        if let Some(error) = one.downcast_ref::<reqwest::Error>() {
-            // A request that cannot be built was never sent.
-            if error.is_builder() {
-                return Outcome::Refused;
-            }
-            // Before the timeout: one of the connection is that, too.
-            if error.is_connect() {
-                return Outcome::Failure(Cause::Connect);
-            }
-            if error.is_timeout() {
-                return Outcome::Failure(Cause::Timeout);
-            }
-        }
-        link = one.source();
+    match classify::links(error).find_map(|one| one.downcast_ref::<reqwest::Error>()) {
+        // A request that cannot be built was never sent.
+        Some(error) if error.is_builder() => Outcome::Refused,
+        // Before the timeout: one of the connection is that, too.
+        Some(error) if error.is_connect() => Outcome::Failure(Cause::Connect),
+        Some(error) if error.is_timeout() => Outcome::Failure(Cause::Timeout),
+        _ => classify::error(error),
     }
-    classify::error(error)
 }
 
 impl<K> Describe<Request> for Http<K> {

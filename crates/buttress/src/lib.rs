@@ -85,8 +85,9 @@ pub use buttress_http::{
     ATTEMPT_HEADER, At, BUDGET_HEADER, BodyError, BoxedErrors, BoxedGrpc, BoxedHttp, ByHeader,
     ByHost, CatchPanic, CatchPanicFuture, CatchPanicLayer, DEADLINE_HEADER, Discarding,
     EPOCH_HEADER, Errors, Filled, GRPC_TIMEOUT_HEADER, Grpc, GrpcHealth, GrpcProbe, GuardedBody,
-    HealthBody, HealthPage, Heartbeat, Http, HttpProbe, Once, PREVIOUS_ATTEMPTS_HEADER,
-    PUSHBACK_HEADER, Panicked, Replay, ReplayError, Replayable, Serving, TypedErrors,
+    HealthBody, HealthPage, Heartbeat, Http, HttpProbe, Idle, IdleBody, IdleFuture, IdleLayer,
+    Once, PREVIOUS_ATTEMPTS_HEADER, PUSHBACK_HEADER, Panicked, Replay, ReplayError, Replayable,
+    Serving, TrustBoundary, TrustBoundaryLayer, TypedErrors,
 };
 pub use clock::CLOCK;
 pub use dispatch::{
