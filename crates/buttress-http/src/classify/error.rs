@@ -17,8 +17,8 @@ pub(crate) fn error(error: &(dyn Error + 'static)) -> Outcome {
         if let Some(refusal) = error.downcast_ref::<Refusal>() {
             return refused(refusal);
         }
-        if let Some(error) = error.downcast_ref::<ReplayError>() {
-            return lost(error);
+        if error.is::<ReplayError>() {
+            return Outcome::Cancelled;
         }
         if let Some(cause) = error.downcast_ref().and_then(io_cause) {
             found = Outcome::Failure(cause);
@@ -26,7 +26,6 @@ pub(crate) fn error(error: &(dyn Error + 'static)) -> Outcome {
         match words::said(error) {
             Some(Said::Finally(outcome)) => return outcome,
             Some(Said::Unless(outcome)) => found = outcome,
-            Some(Said::Body) => return request_body(error),
             None => {}
         }
     }
@@ -61,20 +60,6 @@ const fn refused(refusal: &Refusal) -> Outcome {
         // Nobody can reach it: that is the endpoint's failure, though we say so without asking again.
         Refusal::Disconnected { .. } => Outcome::Failure(Cause::Connect),
         _ => Outcome::Refused,
-    }
-}
-
-/// The body of the request failed while it was sent. That is the fault of whoever it comes from, and says nothing of where it goes to.
-fn request_body(error: &(dyn Error + 'static)) -> Outcome {
-    let known = links(error).find_map(|error| error.downcast_ref());
-    known.map_or(Outcome::Cancelled, lost)
-}
-
-const fn lost(error: &ReplayError) -> Outcome {
-    match error {
-        // We keep no more of it. Another copy is ahead, and may yet arrive.
-        ReplayError::Behind => Outcome::Refused,
-        ReplayError::Source(_) => Outcome::Cancelled,
     }
 }
 

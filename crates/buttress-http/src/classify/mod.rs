@@ -232,11 +232,7 @@ mod tests {
                 ReplayError::Source("cable".into()).into(),
                 Outcome::Cancelled,
             ),
-            (ReplayError::Behind.into(), Outcome::Refused),
-            (
-                io::Error::other(ReplayError::Behind).into(),
-                Outcome::Refused,
-            ),
+            (ReplayError::Behind.into(), Outcome::Cancelled),
         ] {
             let words = inner.to_string();
             let error = Wrapped("client error (SendRequest)", Some(Box::new(user(inner))));
@@ -250,6 +246,8 @@ mod tests {
             after: Duration::ZERO,
         });
         assert_eq!(body(&ours), Outcome::Failure(Cause::Timeout));
+        let behind = io::Error::other(ReplayError::Behind);
+        assert_eq!(error(&behind), Outcome::Cancelled);
         let away = io::Error::from(io::ErrorKind::ConnectionRefused);
         assert_eq!(error(&away), Outcome::Failure(Cause::Connect));
         assert_eq!(body(&away), Outcome::Failure(Cause::Reset));

@@ -11,17 +11,17 @@ pub(super) enum Said {
     Finally(Outcome),
     /// How it went, unless something further down knows better.
     Unless(Outcome),
-    /// The request's own body failed.
-    Body,
 }
 
 const UNSENT: Said = Said::Finally(Outcome::Failure(Cause::Connect));
+/// The body of the request failed while it was sent. That is the fault of whoever it comes from, and says nothing of where it goes to.
+const GIVEN_UP: Said = Said::Finally(Outcome::Cancelled);
 const BROKEN: Said = Said::Unless(Outcome::Failure(Cause::Reset));
 const FOREIGN: Said = Said::Unless(Outcome::Failure(Cause::Protocol));
 const LATE: Said = Said::Unless(Outcome::Failure(Cause::Timeout));
 
 /// By how the words begin: the first that fits. The real ones say them in `tests/bodies.rs`.
-const WORDS: [(&str, Said); 33] = [
+const WORDS: [(&str, Said); 34] = [
     // hyper-util's client: name resolution, TCP and TLS, all before a request is sent.
     ("client error (Connect)", UNSENT),
     // Its connector and reqwest's, where they are used by others.
@@ -40,6 +40,8 @@ const WORDS: [(&str, Said); 33] = [
     ),
     ("stream error received: unspecific protocol error", FOREIGN),
     ("stream error received", BROKEN),
+    // That is all h2 tells of a request's own body that failed.
+    ("stream error sent by user", GIVEN_UP),
     ("stream error detected", FOREIGN),
     ("connection error detected", FOREIGN),
     ("protocol error", FOREIGN),
@@ -50,8 +52,8 @@ const WORDS: [(&str, Said); 33] = [
     ("channel closed", BROKEN),
     ("error reading a body from connection", BROKEN),
     ("error writing a body to connection", BROKEN),
-    ("error from user's Body stream", Said::Body),
-    ("user body write aborted", Said::Body),
+    ("error from user's Body stream", GIVEN_UP),
+    ("user body write aborted", GIVEN_UP),
     ("invalid HTTP ", FOREIGN),
     ("invalid content-length", FOREIGN),
     ("invalid transfer-encoding", FOREIGN),
