@@ -41,6 +41,8 @@ fn parse(text: &[u8]) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn headers(values: &[&[u8]]) -> HeaderMap {
@@ -94,6 +96,26 @@ mod tests {
                 [said]
             );
             assert!(read(&headers).is_some());
+        }
+    }
+
+    /// What a header may hold, mostly digits.
+    fn said() -> impl Strategy<Value = Vec<u8>> {
+        let byte = prop_oneof![6 => b'0'..=b'9', 1 => b' '..=b'~', 1 => 128_u8..];
+        prop::collection::vec(byte, 0..24)
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_said_is_a_time_or_nothing(said in said(), left: Duration) {
+            let digits = std::str::from_utf8(&said).ok().map(str::trim_ascii);
+            let number = digits.filter(|said| !said.starts_with('+')).and_then(|said| said.parse().ok());
+            let naive = number.filter(|millis| *millis > 0).map(Duration::from_millis);
+            let long = digits.is_some_and(|said| said.len() > 19);
+            prop_assert!(long || read(&headers(&[&said])) == naive);
+            let mut written = HeaderMap::new();
+            write(&mut written, left);
+            prop_assert!(read(&written).is_none_or(|span| span >= left.min(Duration::from_millis(u64::MAX))));
         }
     }
 }

@@ -22,6 +22,7 @@
 
 mod body_error;
 mod classify;
+mod date;
 mod deadline;
 mod errors;
 mod grammar;
@@ -29,11 +30,13 @@ mod grpc;
 mod guarded_body;
 mod hops;
 mod http;
+mod idle;
 mod key;
 mod probe;
 mod refuse;
 mod replay;
 mod resend;
+mod trust;
 
 pub use self::http::{BoxedHttp, Http};
 pub use body_error::BodyError;
@@ -45,6 +48,8 @@ pub use grpc::{
 };
 pub use guarded_body::GuardedBody;
 pub use hops::{ATTEMPT_HEADER, BUDGET_HEADER};
+pub use idle::{Idle, IdleBody, IdleFuture, IdleLayer};
 pub use key::{ByHeader, ByHost};
 pub use probe::HttpProbe;
 pub use replay::{Once, Replay, ReplayError, Replayable};
+pub use trust::{TrustBoundary, TrustBoundaryLayer};
