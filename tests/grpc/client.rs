@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use buttress::{BreakerPolicy, Call, Cause, HealthPolicy, Policy, Ratio, Redundancy, instead};
+use buttress::{
+    BreakerPolicy, Call, Cause, Endpoint, HealthPolicy, Policy, Ratio, Redundancy, fixed, instead,
+};
 use buttress_inventory::{RestockRequest, WatchRequest, inventory_client::InventoryClient};
 use tonic::{Code, Request};
 use tower::Layer as _;
 
 use crate::{
-    ALL, counts, failover, guarded, item,
+    ALL, channel, counts, failover, guarded, item,
     raw::{Rest, heads_first},
     replica::{Act, Replica},
     replicas,
@@ -17,7 +19,7 @@ use crate::{
 #[tokio::test]
 async fn a_generated_client_runs_unchanged() {
     let address = Replica::default().serve().await;
-    let (buttress, mut over_replicas) = replicas(failover(), ALL, &[address.clone()]);
+    let (buttress, mut over_replicas) = replicas(failover(), ALL, std::slice::from_ref(&address));
     let (layer, mut over_one) = guarded(Policy::new(), &address);
     macro_rules! all_kinds {
         ($client:ident) => {
@@ -191,7 +193,7 @@ async fn a_quorum_does_not_count_a_failing_status() {
     let policy = Policy::new()
         .redundancy(Redundancy::quorum(2, 3))
         .extra_load(Ratio::percent(200));
-    let (_, mut client) = replicas(policy.clone(), ALL, &[status.clone(), one.clone(), other]);
+    let (_, mut client) = replicas(policy, ALL, &[status.clone(), one.clone(), other]);
     client.count(item()).await.unwrap();
     let also = fails.serve_with(heads_first(Rest::Status("14"))).await;
     let (_, mut client) = replicas(policy, ALL, &[status, one, also]);
@@ -203,24 +205,23 @@ async fn a_quorum_does_not_count_a_failing_status() {
 #[tokio::test]
 async fn something_else_stands_in_for_a_failing_status() {
     let replica = Replica::always(Act::Fail(Code::Unavailable, None));
-    let ill = replica.serve().await;
-    let first = replica.serve_with(heads_first(Rest::Status("14"))).await;
     let well = Replica::default().serve().await;
-    // Each over a guard of its own; the one that begins with a head over a dispatch, which looks further.
-    let (buttress, mut direct) = replicas(failover(), ALL, &[first]);
-    direct.count(item()).await.unwrap_err();
-    let endpoints = |address: &str| buttress::fixed([address]).unwrap();
-    for address in [&ill, &well] {
-        let ask = |address: &str| {
+    // One fails in its head, the other in trailers: the dispatch that the fallback is over has looked for them.
+    let ill = [
+        replica.serve().await,
+        replica.serve_with(heads_first(Rest::Status("14"))).await,
+    ];
+    for address in [&ill[0], &ill[1], &well] {
+        let (buttress, _) = replicas(failover(), ALL, &[]);
+        let ask = |address: &String| {
+            let endpoints = fixed([address.as_str()]).unwrap();
+            let connect = |endpoint: &Endpoint| channel(endpoint.address());
             buttress
-                .dispatch("inventory", ALL, endpoints(address), |endpoint| {
-                    crate::channel(endpoint.address())
-                })
+                .dispatch("inventory", ALL, endpoints, connect)
                 .unwrap()
         };
-        let layer = buttress
-            .fallback("inventory", ALL, instead::service(ask(&well)))
-            .unwrap();
+        let other = instead::service(ask(&well));
+        let layer = buttress.fallback("inventory", ALL, other).unwrap();
         let mut client = InventoryClient::new(layer.layer(ask(address)));
         assert_eq!(client.count(item()).await.unwrap().get_ref().count, 7);
     }

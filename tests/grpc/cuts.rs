@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use buttress::{Buttress, Cause, Endpoint, Grpc, GrpcProbe, Policy, ProbePolicy, State, fixed};
 use buttress_inventory::{RestockReply, RestockRequest, inventory_client::InventoryClient};
-use tokio::{net::TcpListener, sync::mpsc};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 
@@ -100,6 +100,34 @@ async fn an_upload_survives_the_death_of_its_replica_if_it_is_kept() {
         );
         assert_eq!(standby.seen().len(), 0);
     }
+}
+
+#[tokio::test]
+async fn connections_that_end_in_order_fail_no_call_though_nobody_vouches() {
+    let (one, other) = (Replica::graceful(15), Replica::graceful(20));
+    let addresses = [one.serve().await, other.serve().await];
+    let (buttress, client) = replicas(failover(), Grpc, &addresses);
+    let mut calls = JoinSet::new();
+    for _ in 0..8 {
+        let mut client = client.clone();
+        calls.spawn(async move {
+            for _ in 0..100 {
+                client.count(item()).await.map(drop)?;
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            Ok::<(), Status>(())
+        });
+    }
+    for done in calls.join_all().await {
+        done.unwrap();
+    }
+    assert_eq!(
+        counts(&buttress)
+            .iter()
+            .map(|one| one.successes)
+            .sum::<u64>(),
+        800
+    );
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! What is read from metadata, and written to it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use buttress::{Policy, Redundancy};
+use buttress::{CLOCK, Policy, Redundancy};
 use tonic::{Code, Request, metadata::MetadataMap};
 
 use crate::{
@@ -17,9 +17,9 @@ const MS: Duration = Duration::from_millis(1);
 async fn a_push_back_is_waited_for_and_one_below_zero_ends_it() {
     let busy = Replica::default().once(Act::Fail(Code::Unavailable, Some("60")));
     let (buttress, mut client) = replicas(failover(), ALL, &[busy.serve().await]);
-    let began = Instant::now();
+    let began = CLOCK.now();
     client.count(item()).await.unwrap();
-    assert!(began.elapsed() >= 60 * MS);
+    assert!(CLOCK.now().since(began) >= 60 * MS);
     assert_eq!(counts(&buttress)[0].overloads, 1);
     for pushback in ["-1", "soon"] {
         let act = Act::Fail(Code::Unavailable, Some(pushback));
@@ -84,8 +84,8 @@ async fn whatever_cuts_a_call_short_is_a_deadline_to_its_client() {
     let address = hung.serve().await;
     let deadline = Policy::new().deadline(60 * MS);
     for (policy, asked) in [
-        (deadline.clone(), None),
-        (deadline.clone(), Some(5_000 * MS)),
+        (deadline, None),
+        (deadline, Some(5_000 * MS)),
         (Policy::new().deadline(5_000 * MS), Some(60 * MS)),
         (Policy::new(), Some(60 * MS)),
         (Policy::new().attempt_timeout(60 * MS), None),

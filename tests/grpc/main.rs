@@ -12,14 +12,21 @@ mod streams;
 use std::time::Duration;
 
 use buttress::{
-    Buttress, CLOCK, Counts, Dispatch, Endpoint, Grpc, Guard, GuardLayer, Policy, Redundancy, fixed,
+    BoxedGrpc, Buttress, CLOCK, Counts, Dispatch, Endpoint, Grpc, Guard, GuardLayer, Policy,
+    Redundancy, fixed,
 };
 use buttress_inventory::{CountRequest, inventory_client::InventoryClient};
-use tonic::transport::{Channel, Endpoint as Address};
-use tower::Layer as _;
+use tonic::{
+    body::Body,
+    client::GrpcService,
+    transport::{Channel, Endpoint as Address},
+};
+use tower::{Layer as _, util::BoxCloneSyncService};
 
 const ALL: Grpc = Grpc.idempotent_methods(&["/buttress.inventory.v1.Inventory/"]);
 
+/// What most of tower's own layers make of a channel.
+type Boxed = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, tower::BoxError>;
 type Replicas = InventoryClient<Dispatch<Channel, Grpc>>;
 
 fn channel(address: &str) -> Channel {
@@ -75,4 +82,24 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     unreachable!("not in time: {what}");
+}
+
+#[test]
+fn stacks_are_clone_send_sync_and_static_and_taken_by_generated_clients() {
+    const fn shareable<T: Clone + Send + Sync + 'static>() {}
+    fn sendable<S: tower::Service<http::Request<Body>, Future: Send + 'static>>() {}
+    fn taken<S: GrpcService<Body, ResponseBody: Send + 'static>>() {}
+    shareable::<GuardLayer<Grpc>>();
+    shareable::<Guard<Channel, Grpc>>();
+    shareable::<Replicas>();
+    shareable::<Guard<Boxed, BoxedGrpc>>();
+    sendable::<Guard<Channel, Grpc>>();
+    sendable::<Dispatch<Channel, Grpc>>();
+    taken::<Guard<Channel, Grpc>>();
+    taken::<Dispatch<Channel, Grpc>>();
+    taken::<Dispatch<Boxed, BoxedGrpc>>();
+    // Two requests, a channel, and the answer that is waited for.
+    let size =
+        size_of::<<Dispatch<Channel, Grpc> as tower::Service<http::Request<Body>>>::Future>();
+    assert!(size <= 1_400, "{size}");
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     convert::Infallible,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -17,7 +17,7 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{
     Code, Request, Response, Status, Streaming,
@@ -46,6 +46,8 @@ pub(crate) struct Replica {
     always: Arc<Mutex<Option<Act>>>,
     seen: Arc<Mutex<Vec<MetadataMap>>>,
     connections: Arc<Mutex<JoinSet<()>>>,
+    /// After how many milliseconds a connection says that it takes no more calls.
+    lives: Option<u64>,
 }
 
 impl Replica {
@@ -53,6 +55,14 @@ impl Replica {
         let replica = Self::default();
         *replica.always.lock().unwrap() = Some(act);
         replica
+    }
+
+    /// Its connections end after so many milliseconds, in order: by GOAWAY.
+    pub(crate) fn graceful(millis: u64) -> Self {
+        Self {
+            lives: Some(millis),
+            ..Self::default()
+        }
     }
 
     pub(crate) fn once(self, act: Act) -> Self {
@@ -92,15 +102,22 @@ impl Replica {
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let connections = Arc::clone(&self.connections);
+        let (connections, lives) = (Arc::clone(&self.connections), self.lives);
         let accepting = async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let service = TowerToHyperService::new(service.clone());
                 let builder = auto::Builder::new(TokioExecutor::new()).http2_only();
                 connections.lock().unwrap().spawn(async move {
-                    let _ = builder
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await;
+                    let mut connection =
+                        pin!(builder.serve_connection(TokioIo::new(stream), service));
+                    if let Some(millis) = lives {
+                        let life = Duration::from_millis(millis);
+                        if timeout(life, connection.as_mut()).await.is_ok() {
+                            return;
+                        }
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    let _ = connection.await;
                 });
             }
         };

@@ -59,7 +59,7 @@ async fn a_stream_is_cut_by_the_deadline_and_says_so() {
     let replica = Replica::always(Act::Hang);
     let address = replica.serve().await;
     let policy = Policy::new().deadline(100 * MS);
-    let (layer, mut client) = guarded(policy.clone(), &address);
+    let (layer, mut client) = guarded(policy, &address);
     let mut stream = client.watch(changes(3)).await.unwrap().into_inner();
     let (seen, status) = read(&mut stream).await;
     let status = status.unwrap();
