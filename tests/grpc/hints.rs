@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use buttress::{CLOCK, Policy, Redundancy};
-use tonic::{Code, Request, metadata::MetadataMap};
+use buttress::{CLOCK, Describe as _, Grpc, Policy, Protocol, Redundancy};
+use http::HeaderValue;
+use tonic::{Code, Request, body::Body, metadata::MetadataMap, transport};
 
 use crate::{
     ALL, counts, failover, item,
@@ -113,4 +114,30 @@ async fn what_is_an_extra_send_already_is_sent_once() {
     metadata.insert("grpc-previous-rpc-attempts", "1".parse().unwrap());
     client.count(request).await.unwrap_err();
     assert_eq!(one.seen().len() + other.seen().len(), 1);
+}
+
+#[test]
+fn what_others_say_is_read_without_memory() {
+    let words = [&b"soon"[..], b"99999999999999999999", b"-1", b"\xff", b""];
+    for said in words {
+        let value = HeaderValue::from_bytes(said).unwrap();
+        let mut request = http::Request::new(());
+        let mut response = http::Response::new(Body::empty());
+        for name in [
+            "grpc-timeout",
+            "grpc-previous-rpc-attempts",
+            "grpc-retry-pushback-ms",
+        ] {
+            request.headers_mut().insert(name, value.clone());
+        }
+        for name in ["grpc-status", "grpc-message", "grpc-retry-pushback-ms"] {
+            response.headers_mut().insert(name, value.clone());
+        }
+        let info = allocation_counter::measure(|| {
+            let call = Grpc.call(&request);
+            let outcome = Protocol::<_, transport::Error>::classify(&Grpc, Ok(&response));
+            assert!(!call.idempotent && outcome.may_improve());
+        });
+        assert_eq!(info.count_total, 0, "{value:?}");
+    }
 }
