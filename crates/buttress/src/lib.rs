@@ -79,10 +79,11 @@
 //! A generated tonic client over replicas, unchanged:
 //!
 //! ```ignore
-//! let replicas = buttress.dispatch("inventory", Grpc, fixed(addresses)?, |endpoint| {
-//!     Channel::from_shared(endpoint.address().to_owned()).expect("checked").connect_lazy()
+//! // examples/tonic_client.rs
+//! let replicas = buttress.dispatch("inventory", grpc, fixed(addresses)?, |endpoint| {
+//!     Channel::builder(endpoint.address().parse().expect("a checked address")).connect_lazy()
 //! })?;
-//! let client = InventoryClient::new(replicas);
+//! let mut client = InventoryClient::new(replicas);
 //! ```
 //!
 //! A circuit breaker and nothing else:
