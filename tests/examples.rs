@@ -27,25 +27,40 @@ fn names() -> io::Result<BTreeSet<String>> {
     Ok(names)
 }
 
-/// Where cargo puts examples: beside the folder of this test.
-fn built() -> PathBuf {
+/// Builds them and says where: beside the folder of this test. Beware: `cargo test --examples` builds their tests, and not them.
+async fn built() -> PathBuf {
     let own = env::current_exe().unwrap();
-    own.parent().unwrap().with_file_name("examples")
+    let profile = own.parent().and_then(Path::parent).unwrap();
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    // With the features of the whole suite, so that nothing is built twice.
+    build.args([
+        "build",
+        "--quiet",
+        "--workspace",
+        "--all-features",
+        "--locked",
+        "--examples",
+    ]);
+    if profile.ends_with("release") {
+        build.arg("--release");
+    }
+    build.current_dir(env!("CARGO_MANIFEST_DIR"));
+    assert!(
+        build.status().await.unwrap().success(),
+        "examples do not build"
+    );
+    profile.join("examples")
 }
 
 #[tokio::test]
 async fn every_example_ends_by_itself_and_its_claim_held() {
-    let names = names().unwrap();
+    let (names, folder) = (names().unwrap(), built().await);
     assert!(names.len() >= 7, "{names:?}");
     for name in names {
-        let binary = built()
+        let binary = folder
             .join(&name)
             .with_extension(env::consts::EXE_EXTENSION);
-        assert!(
-            binary.exists(),
-            "{} is not there: `cargo test` builds it, `cargo test --test examples` alone does not",
-            binary.display()
-        );
         let run = Command::new(&binary)
             .stdin(Stdio::null())
             .kill_on_drop(true)

@@ -30,7 +30,7 @@ pub(crate) fn verify() -> Done {
     let mut steps = merged();
     let mut longer = cargo(ALL);
     longer
-        .args(["--release", "--lib", "--bins", "--tests", "--examples"])
+        .args(["--release", "--lib", "--bins", "--tests"])
         .args(["--", "--include-ignored"])
         .env("PROPTEST_CASES", "20000");
     steps.push(("longer", longer));
