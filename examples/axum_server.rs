@@ -4,8 +4,8 @@
 //! cargo run --example axum_server
 //! ```
 //!
-//! The claim: slow handlers are given up in time, more than can be done is turned away, and a call under way when the server is told to stop
-//! is answered.
+//! The claim: slow handlers are given up in time, more than can be done is turned away, and a call under way when the server is
+//! told to stop is answered.
 
 use std::{process::ExitCode, time::Duration};
 

@@ -4,7 +4,8 @@
 //! cargo run --example reqwest_client
 //! ```
 //!
-//! The claim: a call outlives a dead replica and still knows its URL; a POST is sent twice to nobody; and what is refused says so in a response.
+//! The claim: a call outlives a dead replica and still knows its URL; a POST is sent twice to nobody; and what is refused says so
+//! in a response.
 
 use std::{process::ExitCode, time::Duration};
 

@@ -75,7 +75,7 @@ where
 }
 
 /// Long enough for whoever is well, and not too long to be waited for.
-pub(super) const PATIENCE: Duration = Duration::from_millis(400);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The first is asked first, the second where the first has failed.
 pub(super) fn in_turn<S: Clone>(

@@ -12,12 +12,13 @@ use http::{
 };
 use tower_service::Service;
 
-/// A client whose requests go to one endpoint: their scheme, host and port become those of its address, and their path goes below its own.
+/// A client whose requests go to one endpoint: their scheme, host and port become those of its address, and their path goes
+/// below its own.
 ///
 /// Clients of hyper and of reqwest go where a request says. This says it for them, so that the replicas of a
 /// [dispatch](https://docs.rs/buttress/latest/buttress/struct.Dispatch.html) can share one client and its connections. An
-/// address without a scheme is taken for `http`; one that has no place in a URI, as a socket in the file system, changes nothing. A `Host` header
-/// that the request has itself stays.
+/// address without a scheme is taken for `http`; one that has no place in a URI, as a socket in the file system, changes nothing.
+/// A `Host` header that the request has itself stays.
 ///
 /// # Examples
 ///

@@ -13,8 +13,8 @@ use tower_service::Service;
 
 use crate::{At, Errors, GuardedBody, Http, classify, deadline, hints, hops, refuse, resend};
 
-/// Its response stays what it is, [`url`](Response::url) and all, with the body under guard. Refusals are responses, too; whoever gets one finds the
-/// [`Refusal`] in its [`extensions`](Response::extensions), and no `url`, for nobody was asked.
+/// Its response stays what it is, [`url`](Response::url) and all, with the body under guard. Refusals are responses, too; whoever gets
+/// one finds the [`Refusal`] in its [`extensions`](Response::extensions), and no `url`, for nobody was asked.
 ///
 /// A timeout of reqwest's own, of the client or of the request, is one of each attempt.
 impl<E, K: Errors<E>> Protocol<Response, E> for Http<K> {

@@ -18,9 +18,10 @@
 //! | replicas for a client that goes where its requests say | [`At`] |
 //! | policies from a file | [`Buttress`], feature `serde`; [every key](docs::config) |
 //!
-//! Pages: [how an endpoint is judged](docs::detection), [the order of the parts](docs::order), [whom to ask, and how many](docs::redundancy),
-//! [deadlines](docs::deadlines), [too much to do](docs::overload), [HTTP](docs::http), [servers](docs::servers), [policies from files](docs::config).
-//! Coming from [tower](docs::coming_from_tower), from [tower-resilience](docs::coming_from_tower_resilience), from [Envoy](docs::coming_from_envoy).
+//! Pages: [how an endpoint is judged](docs::detection), [the order of the parts](docs::order),
+//! [whom to ask, and how many](docs::redundancy), [deadlines](docs::deadlines), [too much to do](docs::overload), [HTTP](docs::http),
+//! [servers](docs::servers), [policies from files](docs::config). Coming from [tower](docs::coming_from_tower), from
+//! [tower-resilience](docs::coming_from_tower_resilience), from [Envoy](docs::coming_from_envoy).
 //!
 //! # Examples
 //!

@@ -27,7 +27,7 @@ use http_body::Body;
 
 use crate::{
     BoxedErrors, Discarding, Errors, GuardedBody, Replay, Replayable, TypedErrors, hints, hops,
-    resend,
+    panics, resend,
 };
 
 pub use attempts::PREVIOUS_ATTEMPTS_HEADER;
@@ -199,7 +199,7 @@ where
 
     fn classify(&self, result: Result<&Response<B>, &E>) -> Outcome {
         match result {
-            Ok(response) => head::judge(response),
+            Ok(response) => panics::outcome(response).unwrap_or_else(|| head::judge(response)),
             Err(error) => errors::judge(K::chain(error)),
         }
     }

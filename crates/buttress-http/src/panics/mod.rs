@@ -121,9 +121,7 @@ impl Tongue {
 
 /// How an answer counts that stands for a panic.
 pub(crate) fn outcome<B>(response: &Response<B>) -> Option<Outcome> {
-    // Only of a 500, so that others are not looked into.
-    let failed = response.status() == StatusCode::INTERNAL_SERVER_ERROR;
-    let panicked = failed && response.extensions().get::<Panicked>().is_some();
+    let panicked = response.extensions().get::<Panicked>().is_some();
     panicked.then_some(Outcome::Failure(Cause::Panic))
 }
 

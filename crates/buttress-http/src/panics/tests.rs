@@ -13,7 +13,7 @@ use http_body_util::{BodyExt as _, Empty};
 use tower_layer::Layer as _;
 
 use super::*;
-use crate::Http;
+use crate::{Grpc, Http};
 
 type Answer = Response<Empty<Bytes>>;
 
@@ -107,6 +107,8 @@ fn grpc_is_answered_in_its_own_words() {
         (200, &HeaderValue::from(13))
     );
     assert!(http_body::Body::is_end_stream(answer.body()));
+    let judged = Protocol::<_, Infallible>::classify(&Grpc, Ok(&answer));
+    assert_eq!(judged, Outcome::Failure(Cause::Panic));
 }
 
 #[test]
