@@ -62,8 +62,8 @@ pub trait Resend<Req> {
     /// A second one, made before the first is sent. `None` where that cannot be.
     fn copy(&self, request: &mut Req) -> Option<Req>;
 
-    /// Can a copy no longer be sent, for more of what was sent first has gone by than is kept? Asked when it is to be sent. Then the call is
-    /// committed to what was sent, and counts as [committed](crate::CallCounts::committed).
+    /// Can a copy no longer be sent, for more of what was sent first has gone by than is kept, or it has failed? Asked when it is to be
+    /// sent. Then the call is committed to what was sent, and counts as [committed](crate::CallCounts::committed).
     fn lost(&self, _copy: &Req) -> bool {
         false
     }

@@ -4,6 +4,8 @@ use std::{error::Error, fmt};
 
 use buttress_core::Refusal;
 
+use crate::classify;
+
 type BoxError = Box<dyn Error + Send + Sync>;
 
 /// The error of a [`GuardedBody`](crate::GuardedBody).
@@ -38,14 +40,7 @@ impl BodyError {
     /// How it was said that it was cut short, by us or by layers of ours further in.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
-        let mut link: Option<&(dyn Error + 'static)> = Some(self);
-        while let Some(error) = link {
-            if let Some(refusal) = error.downcast_ref() {
-                return Some(*refusal);
-            }
-            link = error.source();
-        }
-        None
+        classify::links(self).find_map(|error| error.downcast_ref().copied())
     }
 }
 

@@ -50,6 +50,8 @@ pub(crate) fn parse(text: &[u8]) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::hints;
 
@@ -104,6 +106,26 @@ mod tests {
                 [said]
             );
             assert!(hints::read(&headers).within.is_some());
+        }
+    }
+
+    /// What a header may hold, mostly digits.
+    fn said() -> impl Strategy<Value = Vec<u8>> {
+        let byte = prop_oneof![6 => b'0'..=b'9', 1 => b' '..=b'~', 1 => 128_u8..];
+        prop::collection::vec(byte, 0..24)
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_said_is_a_time_or_nothing(said in said(), left: Duration) {
+            let digits = std::str::from_utf8(&said).ok().map(str::trim_ascii);
+            let number = digits.filter(|said| !said.starts_with('+')).and_then(|said| said.parse().ok());
+            let naive = number.filter(|millis| *millis > 0).map(Duration::from_millis);
+            let long = digits.is_some_and(|said| said.len() > 19);
+            prop_assert!(long || hints::read(&headers(&[&said])).within == naive);
+            let mut written = HeaderMap::new();
+            write(&mut written, left);
+            prop_assert!(hints::read(&written).within.is_none_or(|span| span >= left.min(Duration::from_millis(u64::MAX))));
         }
     }
 }

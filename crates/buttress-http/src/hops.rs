@@ -49,6 +49,8 @@ pub(crate) fn is_extra(number: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::hints;
 
@@ -90,6 +92,29 @@ mod tests {
             write(&mut headers, &Stamp::new().again(again).spent(spent));
             assert_eq!(hints::read(&headers).extra, again > 0 || spent);
             assert_eq!(headers.is_empty(), again == 0 && !spent);
+        }
+    }
+
+    /// What a header may hold, mostly digits.
+    fn said() -> impl Strategy<Value = Vec<u8>> {
+        let byte = prop_oneof![6 => b'0'..=b'9', 1 => b' '..=b'~', 1 => 128_u8..];
+        prop::collection::vec(byte, 0..24)
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_said_is_an_extra_send_or_none(said in said(), number: u64) {
+            for said in [said, number.to_string().into_bytes()] {
+                let value = HeaderValue::from_bytes(&said).unwrap();
+                let digits = std::str::from_utf8(&said).ok().map(str::trim_ascii);
+                let naive = digits
+                    .filter(|said| !said.starts_with('+'))
+                    .and_then(|said| said.parse::<u128>().ok())
+                    .is_some_and(|attempt| attempt > 1);
+                let long = digits.is_some_and(|said| said.len() > 38);
+                let headers = HeaderMap::from_iter([(ATTEMPT_HEADER, value)]);
+                prop_assert!(long || hints::read(&headers).extra == naive);
+            }
         }
     }
 }

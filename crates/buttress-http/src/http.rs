@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use buttress_core::{
     Call, Describe, Discard, Labels, Outcome, Protocol, Receipt, Refusal, Resend, Stamp,
 };
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 
 use crate::{
@@ -35,6 +35,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Http<E = TypedErrors> {
     replay: Replay,
+    counting: Counting,
     errors: PhantomData<E>,
 }
 
@@ -48,6 +49,7 @@ pub type BoxedHttp = Http<BoxedErrors>;
 )]
 pub const Http: Http = Http {
     replay: Replay::DEFAULT,
+    counting: Counting(None),
     errors: PhantomData,
 };
 
@@ -57,12 +59,44 @@ impl Http {
     pub const fn boxed(self) -> BoxedHttp {
         Http {
             replay: self.replay,
+            counting: self.counting,
             errors: PhantomData,
         }
     }
 }
 
 impl<E> Http<E> {
+    /// Counts answers otherwise, by their status. `None` is as usual.
+    ///
+    /// What counts otherwise for one route only, is guarded by that route's layer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use buttress_core::{Cause, Outcome};
+    /// use buttress_http::Http;
+    ///
+    /// // Everything that is looked up is there: if it is not, the index has failed. And whoever asks for nonsense gets a 500.
+    /// let lookups = Http.counting(|status| match status.as_u16() {
+    ///     404 => Some(Outcome::Failure(Cause::Error)),
+    ///     500 => Some(Outcome::CallerFault),
+    ///     _ => None,
+    /// });
+    /// # use buttress_core::Protocol;
+    /// # let said = |status: u16| {
+    /// #     let answer = http::Response::builder().status(status).body(http_body_util::Empty::<bytes::Bytes>::new()).unwrap();
+    /// #     Protocol::<_, std::io::Error>::classify(&lookups, Ok(&answer))
+    /// # };
+    /// assert_eq!(said(404), Outcome::Failure(Cause::Error));
+    /// assert_eq!(said(410), Outcome::CallerFault, "as usual");
+    /// assert_eq!(said(500), Outcome::CallerFault);
+    /// ```
+    #[must_use]
+    pub const fn counting(mut self, counts: fn(StatusCode) -> Option<Outcome>) -> Self {
+        self.counting = Counting(Some(counts));
+        self
+    }
+
     /// Sets how many bytes are kept of a body that is read once, so that it can be sent again: 64 KiB by default. The call is committed
     /// to its first send by whatever is longer.
     #[must_use]
@@ -79,13 +113,38 @@ impl<E> Http<E> {
     }
 }
 
+/// How answers count that count otherwise.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counting(Option<fn(StatusCode) -> Option<Outcome>>);
+
+impl Counting {
+    fn of(self, status: StatusCode) -> Option<Outcome> {
+        self.0.and_then(|counts| counts(status))
+    }
+}
+
+/// By address: the same function may be found to be another, and never another the same.
+impl PartialEq for Counting {
+    fn eq(&self, other: &Self) -> bool {
+        match (self.0, other.0) {
+            (Some(one), Some(other)) => std::ptr::fn_addr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        }
+    }
+}
+
+impl Eq for Counting {}
+
 impl<B: Body, E, K: Errors<E>> Protocol<Response<B>, E> for Http<K> {
     type Response = Response<GuardedBody<B>>;
     type Error = E;
 
     fn classify(&self, result: Result<&Response<B>, &E>) -> Outcome {
         match result {
-            Ok(response) => classify::head(response.status(), response.headers()),
+            Ok(response) => self
+                .counting
+                .of(response.status())
+                .unwrap_or_else(|| classify::head(response.status(), response.headers())),
             Err(error) => classify::error(K::chain(error)),
         }
     }

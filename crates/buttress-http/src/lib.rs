@@ -22,6 +22,7 @@
 
 mod body_error;
 mod classify;
+mod date;
 mod deadline;
 mod discard;
 mod errors;
@@ -31,11 +32,13 @@ mod guarded_body;
 mod hints;
 mod hops;
 mod http;
+mod idle;
 mod key;
 mod probe;
 mod refuse;
 mod replay;
 mod resend;
+mod trust;
 
 pub use self::http::{BoxedHttp, Http};
 pub use body_error::BodyError;
@@ -48,6 +51,8 @@ pub use grpc::{
 };
 pub use guarded_body::GuardedBody;
 pub use hops::{ATTEMPT_HEADER, BUDGET_HEADER, EPOCH_HEADER};
+pub use idle::{Idle, IdleBody, IdleFuture, IdleLayer};
 pub use key::{ByHeader, ByHost};
 pub use probe::HttpProbe;
 pub use replay::{Once, Replay, ReplayError, Replayable};
+pub use trust::{TrustBoundary, TrustBoundaryLayer};

@@ -82,8 +82,9 @@ pub use buttress_core::{
 pub use buttress_http::{
     ATTEMPT_HEADER, BUDGET_HEADER, BodyError, BoxedErrors, BoxedGrpc, BoxedHttp, ByHeader, ByHost,
     DEADLINE_HEADER, Discarding, EPOCH_HEADER, Errors, Filled, GRPC_TIMEOUT_HEADER, Grpc,
-    GrpcProbe, GuardedBody, Http, HttpProbe, Once, PREVIOUS_ATTEMPTS_HEADER, PUSHBACK_HEADER,
-    Replay, ReplayError, Replayable, TypedErrors,
+    GrpcProbe, GuardedBody, Http, HttpProbe, Idle, IdleBody, IdleFuture, IdleLayer, Once,
+    PREVIOUS_ATTEMPTS_HEADER, PUSHBACK_HEADER, Replay, ReplayError, Replayable, TrustBoundary,
+    TrustBoundaryLayer, TypedErrors,
 };
 pub use clock::CLOCK;
 pub use dispatch::{

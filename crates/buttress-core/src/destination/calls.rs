@@ -16,7 +16,7 @@ pub struct CallCounts {
     /// Sends beyond the first of a call: after a failure, or beside one under way. All attempts that were started over those without
     /// these is how much the load is amplified.
     pub extra: u64,
-    /// Not sent again, though there was a copy: more of the request had gone by than is kept.
+    /// Not sent again, though there was a copy: more of the request had gone by than is kept, or it had failed.
     pub committed: u64,
 }
 
@@ -80,7 +80,7 @@ impl Calls {
         self.0.extra.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One was not sent again, for more of its request had gone by than is kept.
+    /// One was not sent again, for its copy could no longer be read from its beginning.
     pub fn committed(&self) {
         self.0.committed.fetch_add(1, Ordering::Relaxed);
     }

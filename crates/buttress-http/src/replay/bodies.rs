@@ -5,7 +5,7 @@ use std::fmt::Display;
 use bytes::{Buf, Bytes};
 use http_body::Body;
 use http_body_util::{
-    BodyExt as _, Empty, Full,
+    Empty, Full,
     combinators::{BoxBody, UnsyncBoxBody},
 };
 
@@ -64,7 +64,7 @@ impl Replayable for axum_core::body::Body {
     fn replay(&mut self, replay: &Replay) -> Option<Self> {
         // Boxed by us: axum takes its own box as it is, and would put any other body in two.
         split(self, replay, axum_core::Error::new, |tee| {
-            Self::new(tee.boxed_unsync())
+            Self::new(UnsyncBoxBody::new(tee))
         })
     }
 
@@ -78,7 +78,9 @@ impl Replayable for axum_core::body::Body {
 impl Replayable for tonic::body::Body {
     fn replay(&mut self, replay: &Replay) -> Option<Self> {
         let status = |error| tonic::Status::from_error(Box::new(error));
-        split(self, replay, status, |tee| Self::new(tee.boxed_unsync()))
+        split(self, replay, status, |tee| {
+            Self::new(UnsyncBoxBody::new(tee))
+        })
     }
 
     fn lost(&self) -> bool {
@@ -114,6 +116,8 @@ fn is_lost(body: &impl Body) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt as _;
+
     use super::*;
 
     type BoxError = Box<dyn std::error::Error + Send + Sync>;

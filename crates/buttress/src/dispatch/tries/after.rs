@@ -1,7 +1,7 @@
 //! What follows when an attempt was sent, and when it has landed.
 
 use buttress_core::{
-    Attempt, End, Ended, Nanos, Panic, Progress, Protocol, Receipt, Refusal, Resend, Step,
+    Attempt, End, Ended, Nanos, Outcome, Panic, Progress, Protocol, Receipt, Refusal, Resend, Step,
 };
 use tower_service::Service;
 
@@ -64,6 +64,11 @@ where
                     None => Err(self.beside(running, protocol, plan, members)),
                 }
             }
+            // Given up on our side, as a copy of a body is that has fallen behind: no answer while another is under way.
+            Err(_) if running > 0 && outcome == Outcome::Cancelled => {
+                self.finish(attempt, outcome);
+                Err(Stage::Resting(None))
+            }
             Err(error) => {
                 self.finish(attempt, outcome);
                 Ok(Err(protocol.fail(error)))
@@ -111,7 +116,7 @@ where
         {
             self.request = None;
             plan.source.destination().calls().committed();
-            tracing::debug!(target: "buttress", "not sent again: more of the request has gone by than is kept");
+            tracing::debug!(target: "buttress", "not sent again: its copy can no longer be read from its beginning");
         }
     }
 

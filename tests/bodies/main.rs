@@ -1,0 +1,8 @@
+//! Bodies on real sockets: when a call is over, what is sent again, what errors say.
+
+mod idle;
+mod parsing;
+mod permits;
+mod support;
+mod uploads;
+mod words;
