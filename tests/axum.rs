@@ -149,8 +149,22 @@ async fn two_routes_share_one_breaker_and_refusals_are_answers() {
     let refused = ask("/good").await;
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(refused.headers()["retry-after"], "1");
-    let words = refused.into_body().collect().await.unwrap().to_bytes();
-    assert!(words.starts_with(b"circuit open"), "{words:?}");
+    assert_eq!(
+        refused.headers()["content-type"],
+        "application/problem+json"
+    );
+    let body = refused.into_body().collect().await.unwrap().to_bytes();
+    let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(
+        (
+            &problem["status"],
+            &problem["reason"],
+            &problem["retry_after"]
+        ),
+        (&503.into(), &"open".into(), &1.into())
+    );
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.starts_with("circuit open"), "{detail}");
     assert_eq!(layer.handle().state(), State::Open);
 }
 

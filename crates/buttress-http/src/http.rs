@@ -5,12 +5,12 @@ use std::marker::PhantomData;
 use buttress_core::{
     Call, Describe, Discard, Labels, Outcome, Protocol, Receipt, Refusal, Resend, Stamp,
 };
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 
 use crate::{
     BoxedErrors, Discarding, Errors, GuardedBody, Replay, Replayable, TypedErrors, classify,
-    deadline, hints, hops, refuse, resend,
+    deadline, hints, hops, panics, refuse, resend,
 };
 
 /// HTTP: 5xx fail, 429 and 503 with `Retry-After` are overload, other 4xx are the caller's fault.
@@ -113,6 +113,14 @@ impl<E> Http<E> {
     }
 }
 
+impl<E> Http<E> {
+    /// How an answer went, by its head.
+    pub(crate) fn head(&self, status: StatusCode, headers: &HeaderMap) -> Outcome {
+        let otherwise = self.counting.of(status);
+        otherwise.unwrap_or_else(|| classify::head(status, headers))
+    }
+}
+
 /// How answers count that count otherwise.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counting(Option<fn(StatusCode) -> Option<Outcome>>);
@@ -141,10 +149,8 @@ impl<B: Body, E, K: Errors<E>> Protocol<Response<B>, E> for Http<K> {
 
     fn classify(&self, result: Result<&Response<B>, &E>) -> Outcome {
         match result {
-            Ok(response) => self
-                .counting
-                .of(response.status())
-                .unwrap_or_else(|| classify::head(response.status(), response.headers())),
+            Ok(response) => panics::outcome(response)
+                .unwrap_or_else(|| self.head(response.status(), response.headers())),
             Err(error) => classify::error(K::chain(error)),
         }
     }

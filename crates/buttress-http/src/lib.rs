@@ -20,6 +20,7 @@
 //! assert_eq!(classify(404), Outcome::CallerFault);
 //! ```
 
+mod at;
 mod body_error;
 mod classify;
 mod date;
@@ -34,13 +35,19 @@ mod hops;
 mod http;
 mod idle;
 mod key;
+mod panics;
 mod probe;
+mod problem;
 mod refuse;
 mod replay;
+#[cfg(feature = "reqwest")]
+mod reqwest;
 mod resend;
+mod serving;
 mod trust;
 
 pub use self::http::{BoxedHttp, Http};
+pub use at::At;
 pub use body_error::BodyError;
 pub use deadline::DEADLINE_HEADER;
 pub use discard::Discarding;
@@ -53,6 +60,8 @@ pub use guarded_body::GuardedBody;
 pub use hops::{ATTEMPT_HEADER, BUDGET_HEADER, EPOCH_HEADER};
 pub use idle::{Idle, IdleBody, IdleFuture, IdleLayer};
 pub use key::{ByHeader, ByHost};
+pub use panics::{CatchPanic, CatchPanicFuture, CatchPanicLayer, Panicked};
 pub use probe::HttpProbe;
 pub use replay::{Once, Replay, ReplayError, Replayable};
+pub use serving::{GrpcHealth, HealthBody, HealthPage, Heartbeat, Serving};
 pub use trust::{TrustBoundary, TrustBoundaryLayer};

@@ -2,82 +2,181 @@
 
 use std::time::Duration;
 
-use buttress_core::Refusal;
+use buttress_core::{Limiter, Refusal};
 use bytes::Bytes;
-use http::{
-    HeaderValue, Response, StatusCode,
-    header::{CONTENT_TYPE, RETRY_AFTER},
-};
+use http::{HeaderValue, Response, StatusCode, header::RETRY_AFTER};
 
-use crate::GuardedBody;
+use crate::{GuardedBody, problem::Problem};
 
 /// How long to leave an overloaded server alone that cannot say it better. Without any hint a 503 reads as a failure.
 const A_WHILE: Duration = Duration::from_secs(1);
 
-/// `503` while nobody takes calls, `504` when it took too long; the refusal itself in the extensions.
+/// The refusal as a problem, and itself in the extensions.
 pub(crate) fn response<B>(refusal: Refusal) -> Response<GuardedBody<B>> {
-    let mut response = Response::new(GuardedBody::refusal(Bytes::from(format!("{refusal}\n"))));
-    *response.status_mut() = match refusal {
-        Refusal::Timeout { .. } | Refusal::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
-        _ => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    let usual = matches!(refusal, Refusal::Overloaded { .. }).then_some(A_WHILE);
-    if let Some(after) = refusal.retry_after().or(usual) {
-        // Whole seconds, rounded up: earlier would be refused again.
-        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    words(refusal).map(GuardedBody::refusal)
+}
+
+/// The same for whoever has a body of their own to put it in.
+pub(crate) fn words(refusal: Refusal) -> Response<Bytes> {
+    let retry_after = seconds(&refusal);
+    let mut response = Problem {
+        status: status(&refusal),
+        detail: &refusal.to_string(),
+        reason: reason(&refusal),
+        retry_after,
+    }
+    .response();
+    if let Some(seconds) = retry_after {
+        let headers = response.headers_mut();
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response.extensions_mut().insert(refusal);
     response
 }
 
+/// `504` when it took too long (RFC 9110 §15.6.5), else `503`: we cannot now (§15.6.4).
+///
+/// Never `429`, which says that *this* client sends too much (RFC 6585 §4): none of our limits counts whose calls they are.
+const fn status(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::Timeout { .. } | Refusal::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// Whole seconds, rounded up: earlier would be refused again. At least one, for zero says nothing.
+fn seconds(refusal: &Refusal) -> Option<u64> {
+    let usual = matches!(refusal, Refusal::Overloaded { .. }).then_some(A_WHILE);
+    let after = refusal.retry_after().or(usual)?;
+    let part = u64::from(after.subsec_nanos() > 0);
+    Some(after.as_secs().saturating_add(part).max(1))
+}
+
+const fn reason(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Open { .. } => "open",
+        Refusal::Withdrawn => "withdrawn",
+        Refusal::NoEndpoint { .. } => "no_endpoint",
+        Refusal::Panic { .. } => "panic",
+        Refusal::Disconnected { .. } => "disconnected",
+        Refusal::Quorum { .. } => "quorum",
+        Refusal::Overloaded { by, .. } => match by {
+            Limiter::Concurrency => "concurrency",
+            Limiter::Queue => "queue",
+            Limiter::Throttle => "throttle",
+            Limiter::Shed => "shed",
+            _ => "overloaded",
+        },
+        Refusal::Timeout { .. } => "timeout",
+        Refusal::Deadline { .. } => "deadline",
+        _ => "refused",
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use buttress_core::Limiter;
-    use http_body::Body as _;
-    use http_body_util::Empty;
+    use buttress_core::Outcome;
+    use http::header::CONTENT_TYPE;
 
     use super::*;
+
+    fn text(response: &Response<Bytes>) -> &str {
+        std::str::from_utf8(response.body()).unwrap()
+    }
 
     #[test]
     fn a_refusal_can_be_told_from_the_servers_own_answer() {
         let refusal = Refusal::Open {
             retry_after: Duration::from_millis(1_200),
         };
-        let response = response::<Empty<Bytes>>(refusal);
-        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(response.headers()[RETRY_AFTER], "2");
+        let response = words(refusal);
         assert_eq!(response.extensions().get(), Some(&refusal));
-        assert_eq!(
-            response.body().size_hint().exact(),
-            Some(refusal.to_string().len() as u64 + 1)
-        );
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
     }
 
     #[test]
-    fn whoever_is_overloaded_says_so_in_words_that_are_no_failure() {
-        for (retry_after, header) in [(None, "1"), (Some(Duration::from_millis(2_500)), "3")] {
-            let response = response::<Empty<Bytes>>(Refusal::Overloaded {
-                by: Limiter::Concurrency,
-                retry_after,
-            });
-            assert_eq!(response.headers()[RETRY_AFTER], header);
-            let outcome = crate::classify::head(response.status(), response.headers());
-            assert!(matches!(outcome, buttress_core::Outcome::Overload(Some(_))));
+    fn refusals_as_a_table() {
+        let (second, none) = (Some(Duration::from_secs(1)), None);
+        let after = Duration::from_millis(1_200);
+        let overloaded = |by, retry_after| Refusal::Overloaded { by, retry_after };
+        let empty = Refusal::NoEndpoint {
+            known: 3,
+            retry_after: none,
+        };
+        let panic = Refusal::Panic {
+            usable: 1,
+            known: 3,
+            retry_after: second,
+        };
+        let quorum = Refusal::Quorum {
+            agreed: 1,
+            needed: 2,
+        };
+        for (refusal, status, retry_after, reason) in [
+            (Refusal::Open { retry_after: after }, 503, Some("2"), "open"),
+            (Refusal::Withdrawn, 503, None, "withdrawn"),
+            (empty, 503, None, "no_endpoint"),
+            (panic, 503, Some("1"), "panic"),
+            (
+                Refusal::Disconnected {
+                    retry_after: Duration::ZERO,
+                },
+                503,
+                Some("1"),
+                "disconnected",
+            ),
+            (quorum, 503, None, "quorum"),
+            (
+                overloaded(Limiter::Concurrency, none),
+                503,
+                Some("1"),
+                "concurrency",
+            ),
+            (overloaded(Limiter::Queue, none), 503, Some("1"), "queue"),
+            (
+                overloaded(Limiter::Throttle, Some(after)),
+                503,
+                Some("2"),
+                "throttle",
+            ),
+            (overloaded(Limiter::Shed, none), 503, Some("1"), "shed"),
+            (Refusal::Timeout { after }, 504, None, "timeout"),
+            (Refusal::Deadline { after }, 504, None, "deadline"),
+            (
+                Refusal::Open {
+                    retry_after: Duration::MAX,
+                },
+                503,
+                Some("18446744073709551615"),
+                "open",
+            ),
+        ] {
+            let response = words(refusal);
+            assert_eq!(response.status().as_u16(), status, "{refusal:?}");
+            let header = response.headers().get(RETRY_AFTER);
+            let header = header.map(|value| value.to_str().unwrap());
+            assert_eq!(header, retry_after, "{refusal:?}");
+            let said = format!(r#""reason":"{reason}""#);
+            assert!(text(&response).contains(&said), "{}", text(&response));
+            let member = retry_after.map(|seconds| format!(r#""retry_after":{seconds}}}"#));
+            assert!(member.is_none_or(|member| text(&response).contains(&member)));
         }
     }
 
     #[test]
-    fn what_took_too_long_is_a_gateway_timeout() {
-        let response = response::<Empty<Bytes>>(Refusal::Deadline {
-            after: Duration::from_secs(1),
-        });
-        assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
-        assert!(!response.headers().contains_key(RETRY_AFTER));
+    fn whoever_is_overloaded_says_so_in_words_that_are_no_failure() {
+        for by in [
+            Limiter::Concurrency,
+            Limiter::Queue,
+            Limiter::Throttle,
+            Limiter::Shed,
+        ] {
+            let response = words(Refusal::Overloaded {
+                by,
+                retry_after: None,
+            });
+            let outcome = crate::classify::head(response.status(), response.headers());
+            assert!(matches!(outcome, Outcome::Overload(Some(_))), "{by}");
+        }
     }
 }

@@ -1,15 +1,19 @@
 //! Which requests may be sent again.
 
-use http::{Method, Request};
+use http::{HeaderMap, Method, Request};
 
 use crate::{Replay, Replayable};
 
 /// By method (RFC 9110 §9.2.2; QUERY: RFC 10008), or by an `Idempotency-Key`
 /// (draft-ietf-httpapi-idempotency-key-header).
 pub(crate) fn idempotent<B>(request: &Request<B>) -> bool {
-    is_idempotent(request.method())
-        || request
-            .headers()
+    evident(request.method(), request.headers())
+}
+
+/// The same of a request that is not one of `http`.
+pub(crate) fn evident(method: &Method, headers: &HeaderMap) -> bool {
+    is_idempotent(method)
+        || headers
             .get("idempotency-key")
             .is_some_and(|key| !key.as_bytes().trim_ascii().is_empty())
 }

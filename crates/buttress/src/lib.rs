@@ -13,11 +13,18 @@
 //! | replicas, and failover between them | [`Buttress::dispatch`] |
 //! | a service that is made anew when it breaks | [`ReconnectLayer`] |
 //! | background services that are run again when they fail | [`Supervisor`] |
+//! | `/livez`, `/readyz`, gRPC health, and an end that loses nothing | [`Buttress::serving`]; [servers](docs::servers) |
+//! | an answer where a handler panics | [`CatchPanicLayer`] |
+//! | replicas for a client that goes where its requests say | [`At`] |
 //! | policies from a file | [`Buttress`], feature `serde`; [every key](docs::config) |
 //!
-//! Pages: [how an endpoint is judged](docs::detection), [the order of the parts](docs::order), [whom to ask, and how many](docs::redundancy), [deadlines](docs::deadlines), [too much to do](docs::overload), [policies from files](docs::config).
+//! Pages: [how an endpoint is judged](docs::detection), [the order of the parts](docs::order), [whom to ask, and how many](docs::redundancy),
+//! [deadlines](docs::deadlines), [too much to do](docs::overload), [HTTP](docs::http), [servers](docs::servers), [policies from files](docs::config).
+//! Coming from [tower](docs::coming_from_tower), from [tower-resilience](docs::coming_from_tower_resilience), from [Envoy](docs::coming_from_envoy).
 //!
 //! # Examples
+//!
+//! Any service:
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tower::BoxError> {
@@ -36,6 +43,67 @@
 //! })?;
 //! assert_eq!(service.oneshot(7).await?, 7);
 //! # Ok(()) }
+//! ```
+//!
+//! The others are the hearts of programs under `examples/` that start what they need and say whether their claim held.
+//!
+//! An axum server, which needs no `HandleErrorLayer`; [more on servers](docs::servers):
+//!
+//! ```ignore
+//! // examples/axum_server.rs
+//! Router::new()
+//!     .route("/orders/{millis}", post(place).route_layer(buttress.guard("orders", Http)?))
+//!     .route("/search", get(search).route_layer(buttress.guard("search", Http)?))
+//!     .layer(CatchPanicLayer::new())
+//!     .route_service("/livez", serving.livez())
+//!     .route_service("/readyz", serving.readyz())
+//! ```
+//!
+//! A hyper client over replicas, and one of reqwest's, which keeps its types:
+//!
+//! ```ignore
+//! // examples/hyper_client.rs
+//! let hyper = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+//! let inventory = buttress.dispatch("inventory", Http, fixed(addresses.clone())?, move |endpoint| {
+//!     At::new(endpoint, hyper.clone())
+//! })?;
+//! ```
+//!
+//! ```ignore
+//! // examples/reqwest_client.rs
+//! let shop = buttress.dispatch("shop", Http, replicas, move |endpoint| {
+//!     At::new(endpoint, to.clone())
+//! })?;
+//! ```
+//!
+//! A generated tonic client over replicas, unchanged:
+//!
+//! ```ignore
+//! // examples/tonic_client.rs
+//! let replicas = buttress.dispatch("inventory", grpc, fixed(addresses)?, |endpoint| {
+//!     Channel::builder(endpoint.address().parse().expect("a checked address")).connect_lazy()
+//! })?;
+//! let mut client = InventoryClient::new(replicas);
+//! ```
+//!
+//! A circuit breaker and nothing else:
+//!
+//! ```ignore
+//! // examples/breaker_only.rs
+//! let layer = BreakerLayer::new("db", Plain);
+//! let handle = layer.handle();
+//! let db = ServiceBuilder::new().layer(layer).service(database);
+//! ```
+//!
+//! A pool of database connections, with its own error type:
+//!
+//! ```ignore
+//! // examples/any_service.rs
+//! let layer = GuardLayer::with_policy("db", Foreign, &policy)?;
+//! let handle = layer.handle();
+//! let db = ServiceBuilder::new()
+//!     .layer(layer)
+//!     .service(service_fn(move |sql| pool.clone().query(sql)));
 //! ```
 
 mod ambient;
@@ -56,6 +124,8 @@ mod plain;
 mod policy;
 mod probe;
 mod reconnect;
+#[cfg(feature = "http")]
+mod serving;
 mod supervise;
 mod terms;
 mod tightened;
@@ -80,11 +150,12 @@ pub use buttress_core::{
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{
-    ATTEMPT_HEADER, BUDGET_HEADER, BodyError, BoxedErrors, BoxedGrpc, BoxedHttp, ByHeader, ByHost,
-    DEADLINE_HEADER, Discarding, EPOCH_HEADER, Errors, Filled, GRPC_TIMEOUT_HEADER, Grpc,
-    GrpcProbe, GuardedBody, Http, HttpProbe, Idle, IdleBody, IdleFuture, IdleLayer, Once,
-    PREVIOUS_ATTEMPTS_HEADER, PUSHBACK_HEADER, Replay, ReplayError, Replayable, TrustBoundary,
-    TrustBoundaryLayer, TypedErrors,
+    ATTEMPT_HEADER, At, BUDGET_HEADER, BodyError, BoxedErrors, BoxedGrpc, BoxedHttp, ByHeader,
+    ByHost, CatchPanic, CatchPanicFuture, CatchPanicLayer, DEADLINE_HEADER, Discarding,
+    EPOCH_HEADER, Errors, Filled, GRPC_TIMEOUT_HEADER, Grpc, GrpcHealth, GrpcProbe, GuardedBody,
+    HealthBody, HealthPage, Heartbeat, Http, HttpProbe, Idle, IdleBody, IdleFuture, IdleLayer,
+    Once, PREVIOUS_ATTEMPTS_HEADER, PUSHBACK_HEADER, Panicked, Replay, ReplayError, Replayable,
+    Serving, TrustBoundary, TrustBoundaryLayer, TypedErrors,
 };
 pub use clock::CLOCK;
 pub use dispatch::{

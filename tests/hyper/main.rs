@@ -1,0 +1,7 @@
+//! hyper-util's client over real sockets, and what only sockets can do to it.
+
+mod faults;
+mod frames;
+mod served;
+mod support;
+mod well;
