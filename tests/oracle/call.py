@@ -14,7 +14,7 @@ RETRY = {
     "initialBackoff": "0.01s",
     "maxBackoff": "0.05s",
     "backoffMultiplier": 2,
-    "perAttemptRecvTimeout": "0.2s",
+    "perAttemptRecvTimeout": "0.4s",
     "retryableStatusCodes": [
         "UNKNOWN", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS",
     ],

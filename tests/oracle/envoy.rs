@@ -98,7 +98,7 @@ fn route(retry_on: &str) -> Value {
     json!({ "cluster_header": CLUSTER, "timeout": "5s", "retry_policy": {
         "retry_on": retry_on,
         "num_retries": 2,
-        "per_try_timeout": "0.2s",
+        "per_try_timeout": "0.4s",
         "host_selection_retry_max_attempts": 3,
         "retry_host_predicate": [{ "name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",

@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     GoneBefore,
     /// HTTP/2: the connection is given up, and this stream may have been processed.
     GoneWith,
+    /// HTTP/2: the same, by an error.
+    BrokenWith,
     /// gRPC: a head that is all there is, with a status, and this push-back.
     Head(u8, Option<&'static str>),
     /// gRPC: a head without a status, and trailers with this one.

@@ -16,6 +16,7 @@ const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
 const NO_ERROR: u32 = 0;
+const INTERNAL_ERROR: u32 = 2;
 const REFUSED_STREAM: u32 = 7;
 
 /// Those of an answer.
@@ -30,11 +31,12 @@ pub(crate) async fn serve(peer: &mut Peer) -> io::Result<()> {
     peer.say(&frame(SETTINGS, 0, 0, &[])).await?;
     let mut grpc = false;
     loop {
-        let head = peer.take(9).await?;
-        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
-        let (kind, flags) = (head[3], head[4]);
-        let id = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-        let payload = peer.take(length).await?;
+        let Frame {
+            kind,
+            flags,
+            id,
+            payload,
+        } = next(peer).await?;
         match kind {
             SETTINGS if flags & ACK == 0 => peer.say(&frame(SETTINGS, ACK, 0, &[])).await?,
             PING if flags & ACK == 0 => peer.say(&frame(PING, ACK, 0, &payload)).await?,
@@ -48,6 +50,24 @@ pub(crate) async fn serve(peer: &mut Peer) -> io::Result<()> {
             _ => {}
         }
     }
+}
+
+struct Frame {
+    kind: u8,
+    flags: u8,
+    id: u32,
+    payload: Vec<u8>,
+}
+
+async fn next(peer: &mut Peer) -> io::Result<Frame> {
+    let head = peer.take(9).await?;
+    let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+    Ok(Frame {
+        kind: head[3],
+        flags: head[4],
+        id: u32::from_be_bytes([head[5], head[6], head[7], head[8]]),
+        payload: peer.take(length).await?,
+    })
 }
 
 async fn answer(peer: &mut Peer, id: u32, grpc: bool) -> io::Result<()> {
@@ -80,26 +100,38 @@ async fn answer(peer: &mut Peer, id: u32, grpc: bool) -> io::Result<()> {
         }
         Some(Fault::ResetAfterHead) => {
             peer.say(&begin).await?;
-            peer.reset().await
+            reset(peer).await
         }
         Some(Fault::ResetAfterMessage) => {
             peer.say(&begin).await?;
             peer.say(&frame(DATA, 0, id, &EMPTY)).await?;
-            peer.reset().await
+            reset(peer).await
         }
         Some(Fault::RefusedStream) => {
             let code = REFUSED_STREAM.to_be_bytes();
             peer.say(&frame(RST_STREAM, 0, id, &code)).await
         }
-        Some(Fault::GoneBefore) => gone(peer, id.saturating_sub(2)).await,
-        Some(Fault::GoneWith) => gone(peer, id).await,
+        Some(Fault::GoneBefore) => gone(peer, id.saturating_sub(2), NO_ERROR).await,
+        Some(Fault::GoneWith) => gone(peer, id, NO_ERROR).await,
+        Some(Fault::BrokenWith) => gone(peer, id, INTERNAL_ERROR).await,
         Some(Fault::Hang) => Ok(()),
         Some(Fault::Reset | Fault::Refused) => peer.reset().await,
     }
 }
 
-async fn gone(peer: &mut Peer, last: u32) -> io::Result<()> {
-    let words = [last.to_be_bytes(), NO_ERROR.to_be_bytes()].concat();
+/// Resets the connection when all that was said has been read: pings are answered in their turn.
+async fn reset(peer: &mut Peer) -> io::Result<()> {
+    peer.say(&frame(PING, 0, 0, &[0; 8])).await?;
+    loop {
+        let Frame { kind, flags, .. } = next(peer).await?;
+        if kind == PING && flags & ACK != 0 {
+            return peer.reset().await;
+        }
+    }
+}
+
+async fn gone(peer: &mut Peer, last: u32, code: u32) -> io::Result<()> {
+    let words = [last.to_be_bytes(), code.to_be_bytes()].concat();
     peer.say(&frame(GOAWAY, 0, 0, &words)).await?;
     peer.close().await
 }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Between what was said and a reset: a reset takes with it what has not been read.
-const HEARD: Duration = Duration::from_millis(30);
+const HEARD: Duration = Duration::from_millis(100);
 
 /// Two that listen and two that do not.
 #[derive(Debug)]
