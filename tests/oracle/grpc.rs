@@ -122,11 +122,7 @@ async fn dispatched(endpoints: [SocketAddr; 2], idempotent: bool) -> String {
 
 /// As gRPC spells it.
 fn name(status: Option<Status>) -> String {
-    let code = status.map_or(Code::Ok, |status| match status.message() {
-        // tonic's channel holds a call to the time it is told the server in `grpc-timeout`, and sometimes is over before buttress is.
-        "Timeout expired" => Code::DeadlineExceeded,
-        _ => status.code(),
-    });
+    let code = status.map_or(Code::Ok, |status| status.code());
     let mut name = String::new();
     for letter in format!("{code:?}").chars() {
         if letter.is_uppercase() && !name.is_empty() {
