@@ -68,7 +68,11 @@ pub(crate) fn cluster(http2: bool, fault: Fault, times: Times) -> String {
 
 fn config(servers: &Servers, address: SocketAddr) -> Value {
     let half = [servers.dead[0], servers.live[0]];
-    let sets = [("live", servers.live), ("half", half), ("dead", servers.dead)];
+    let sets = [
+        ("live", servers.live),
+        ("half", half),
+        ("dead", servers.dead),
+    ];
     let clusters: Vec<_> = [false, true]
         .into_iter()
         .flat_map(|http2| sets.map(|(name, endpoints)| set(name, http2, endpoints)))
@@ -109,7 +113,11 @@ fn route(retry_on: &str) -> Value {
 fn set(name: &str, http2: bool, endpoints: [SocketAddr; 2]) -> Value {
     let name = format!("{name}{}", if http2 { 2 } else { 1 });
     let endpoints = endpoints.map(|address| json!({ "endpoint": { "address": socket(address) } }));
-    let protocol = if http2 { "http2_protocol_options" } else { "http_protocol_options" };
+    let protocol = if http2 {
+        "http2_protocol_options"
+    } else {
+        "http_protocol_options"
+    };
     json!({
         "name": name,
         "connect_timeout": "1s",

@@ -29,7 +29,13 @@ const fn row(
     seen: [&'static str; 6],
     why: &'static str,
 ) -> Row<6> {
-    Row { name, fault, times, seen, why }
+    Row {
+        name,
+        fault,
+        times,
+        seen,
+        why,
+    }
 }
 
 /// May be handled twice: the C core, Envoy, buttress. May not: the same. The page has the notes.

@@ -29,7 +29,13 @@ const fn row(
     seen: [&'static str; 4],
     why: &'static str,
 ) -> Row<4> {
-    Row { name, fault, times, seen, why }
+    Row {
+        name,
+        fault,
+        times,
+        seen,
+        why,
+    }
 }
 
 /// GET: Envoy, buttress. POST: Envoy, buttress. The page has the notes.

@@ -12,7 +12,8 @@ pub(crate) async fn serve(peer: &mut Peer) -> io::Result<()> {
             None => peer.say(&answer(200, None)).await?,
             Some(Fault::Status(status, after)) => peer.say(&answer(status, after)).await?,
             Some(Fault::ResetAfterHead) => {
-                peer.say(b"HTTP/1.1 200 OK\r\nx-own: 1\r\ncontent-length: 9\r\n\r\nok").await?;
+                peer.say(b"HTTP/1.1 200 OK\r\nx-own: 1\r\ncontent-length: 9\r\n\r\nok")
+                    .await?;
                 peer.reset().await?;
             }
             Some(Fault::Hang) => {}

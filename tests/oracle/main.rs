@@ -16,10 +16,8 @@ use std::path::PathBuf;
 
 /// A program of those that `cargo xtask verify` installs.
 fn installed(name: &str) -> PathBuf {
-    let programs = "target/oracle/bin";
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join(programs)
-        .join(name);
+    let programs = concat!(env!("CARGO_MANIFEST_DIR"), "/target/oracle/bin");
+    let path = PathBuf::from(programs).join(name);
     assert!(
         path.exists(),
         "no {name} in {programs}: `cargo xtask verify` installs it"

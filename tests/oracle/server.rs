@@ -88,7 +88,11 @@ async fn listen(script: &Arc<Mutex<Script>>) -> SocketAddr {
         while let Ok((stream, _)) = listener.accept().await {
             let script = Arc::clone(&script);
             tokio::spawn(async move {
-                let mut peer = Peer { stream, script, read: Vec::new() };
+                let mut peer = Peer {
+                    stream,
+                    script,
+                    read: Vec::new(),
+                };
                 // Whoever leaves has left.
                 let _ = peer.serve().await;
             });

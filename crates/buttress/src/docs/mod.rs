@@ -2,6 +2,8 @@
 
 #[doc = include_str!("config.md")]
 pub mod config {}
+#[doc = include_str!("conformance.md")]
+pub mod conformance {}
 #[doc = include_str!("deadlines.md")]
 pub mod deadlines {}
 #[doc = include_str!("detection.md")]
