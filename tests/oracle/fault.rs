@@ -15,8 +15,8 @@ pub(crate) enum Fault {
     Status(u16, Option<&'static str>),
     /// No answer.
     Hang,
-    /// HTTP/2: the stream is refused.
-    RefusedStream,
+    /// HTTP/2: the stream is reset, with this code.
+    ResetStream(u32),
     /// HTTP/2: the connection is given up, and this stream was not processed.
     GoneBefore,
     /// HTTP/2: the connection is given up, and this stream may have been processed.
@@ -28,6 +28,12 @@ pub(crate) enum Fault {
     /// gRPC: a head without a status, and trailers with this one.
     Trailers(u8),
 }
+
+/// Not looked at.
+pub(crate) const REFUSED_STREAM: u32 = 7;
+pub(crate) const INTERNAL_ERROR: u32 = 2;
+/// Too much of whatever it was.
+pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
 
 /// How often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,9 @@ use crate::{
     core::Core,
     envoy::{self, CLUSTER, Envoy},
     fault::{
+        ENHANCE_YOUR_CALM,
         Fault::{self, *},
+        INTERNAL_ERROR, REFUSED_STREAM,
         Times::{self, *},
     },
     http::policy,
@@ -40,7 +42,7 @@ const fn row(
 
 /// May be handled twice: the C core, Envoy, buttress. May not: the same. The page has the notes.
 #[rustfmt::skip]
-const TABLE: [Row<6>; 28] = [
+const TABLE: [Row<6>; 30] = [
     row("connection refused", (Refused, Always), ["0, UNAVAILABLE", "0, UNAVAILABLE", "0, UNAVAILABLE", "0, UNAVAILABLE", "0, UNAVAILABLE", "0, UNAVAILABLE"], ""),
     row("connection refused by one", (Refused, Once), ["1, OK", "1, OK", "1, OK", "1, OK", "1, OK", "1, OK"], ""),
     row("reset before any answer", (Reset, Always), ["3, UNAVAILABLE", "3, UNAVAILABLE", "3, UNKNOWN", "1, UNAVAILABLE", "3, UNAVAILABLE", "1, UNKNOWN"], "1"),
@@ -50,8 +52,10 @@ const TABLE: [Row<6>; 28] = [
     row("reset after a message", (ResetAfterMessage, Always), ["1, UNAVAILABLE", "1, INTERNAL", "1, UNKNOWN", "1, UNAVAILABLE", "1, INTERNAL", "1, UNKNOWN"], ""),
     row("no answer", (Hang, Always), ["3, CANCELLED", "3, UNAVAILABLE", "3, DEADLINE_EXCEEDED", "1, DEADLINE_EXCEEDED", "3, UNAVAILABLE", "1, DEADLINE_EXCEEDED"], "1"),
     row("no answer, once", (Hang, Once), ["2, OK", "2, OK", "2, OK", "1, DEADLINE_EXCEEDED", "2, OK", "1, DEADLINE_EXCEEDED"], "1"),
-    row("stream refused", (RefusedStream, Always), ["3, UNAVAILABLE", "3, UNAVAILABLE", "3, UNAVAILABLE", "1, UNAVAILABLE", "3, UNAVAILABLE", "3, UNAVAILABLE"], "3"),
-    row("stream refused, once", (RefusedStream, Once), ["2, OK", "2, OK", "2, OK", "1, UNAVAILABLE", "2, OK", "2, OK"], "3"),
+    row("stream refused", (ResetStream(REFUSED_STREAM), Always), ["3, UNAVAILABLE", "3, UNAVAILABLE", "3, UNAVAILABLE", "1, UNAVAILABLE", "3, UNAVAILABLE", "3, UNAVAILABLE"], "3"),
+    row("stream refused, once", (ResetStream(REFUSED_STREAM), Once), ["2, OK", "2, OK", "2, OK", "1, UNAVAILABLE", "2, OK", "2, OK"], "3"),
+    row("stream reset, INTERNAL_ERROR, once", (ResetStream(INTERNAL_ERROR), Once), ["2, OK", "2, OK", "2, OK", "1, INTERNAL", "2, OK", "1, INTERNAL"], "1"),
+    row("stream reset, ENHANCE_YOUR_CALM, once", (ResetStream(ENHANCE_YOUR_CALM), Once), ["2, OK", "2, OK", "2, OK", "1, RESOURCE_EXHAUSTED", "2, OK", "1, RESOURCE_EXHAUSTED"], "1"),
     row("GOAWAY, not processed, once", (GoneBefore, Once), ["2, OK", "2, OK", "2, OK", "2, OK", "2, OK", "2, OK"], ""),
     row("GOAWAY, perhaps processed, once", (GoneWith, Once), ["2, OK", "2, OK", "2, OK", "1, UNAVAILABLE", "2, OK", "1, UNKNOWN"], "1"),
     row("GOAWAY with an error, perhaps processed, once", (BrokenWith, Once), ["2, OK", "2, OK", "2, OK", "1, UNAVAILABLE", "2, OK", "1, UNKNOWN"], "1"),

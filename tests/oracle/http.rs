@@ -16,7 +16,9 @@ use tower::{ServiceBuilder, ServiceExt as _};
 use crate::{
     envoy::{self, CLUSTER, Envoy},
     fault::{
+        ENHANCE_YOUR_CALM,
         Fault::{self, *},
+        INTERNAL_ERROR, REFUSED_STREAM,
         Times::*,
     },
     row::{Row, cell},
@@ -40,7 +42,7 @@ const fn row(
 
 /// GET: Envoy, buttress. POST: Envoy, buttress. The page has the notes.
 #[rustfmt::skip]
-const TABLE: [Row<4>; 22] = [
+const TABLE: [Row<4>; 24] = [
     row("connection refused", (Refused, Always), ["0, none", "0, none", "0, none", "0, none"], ""),
     row("connection refused by one", (Refused, Once), ["1, 200", "1, 200", "1, 200", "1, 200"], ""),
     row("reset before any answer", (Reset, Always), ["3, none", "3, none", "3, none", "1, none"], "1"),
@@ -58,8 +60,10 @@ const TABLE: [Row<4>; 22] = [
     row("404", (Status(404, None), Always), ["1, 404", "1, 404", "1, 404", "1, 404"], ""),
     row("no answer", (Hang, Always), ["3, none", "3, none", "3, none", "1, none"], "1"),
     row("no answer, once", (Hang, Once), ["2, 200", "2, 200", "2, 200", "1, none"], "1"),
-    row("stream refused", (RefusedStream, Always), ["3, none", "3, none", "3, none", "3, none"], ""),
-    row("stream refused, once", (RefusedStream, Once), ["2, 200", "2, 200", "2, 200", "2, 200"], ""),
+    row("stream refused", (ResetStream(REFUSED_STREAM), Always), ["3, none", "3, none", "3, none", "3, none"], ""),
+    row("stream refused, once", (ResetStream(REFUSED_STREAM), Once), ["2, 200", "2, 200", "2, 200", "2, 200"], ""),
+    row("stream reset, INTERNAL_ERROR, once", (ResetStream(INTERNAL_ERROR), Once), ["2, 200", "2, 200", "2, 200", "1, none"], "1"),
+    row("stream reset, ENHANCE_YOUR_CALM, once", (ResetStream(ENHANCE_YOUR_CALM), Once), ["2, 200", "2, 200", "2, 200", "1, none"], "1"),
     row("GOAWAY, not processed, once", (GoneBefore, Once), ["2, 200", "2, 200", "2, 200", "2, 200"], ""),
     row("GOAWAY, perhaps processed, once", (GoneWith, Once), ["2, 200", "2, 200", "2, 200", "1, none"], "1"),
     row("GOAWAY with an error, perhaps processed, once", (BrokenWith, Once), ["2, 200", "2, 200", "2, 200", "1, none"], "1"),
@@ -76,7 +80,7 @@ async fn agrees_with_envoy_or_says_why_not() {
     let mut wrong = Vec::new();
     for row in TABLE {
         let (fault, times) = (row.fault, row.times);
-        let http2 = matches!(fault, RefusedStream | GoneBefore | GoneWith | BrokenWith);
+        let http2 = matches!(fault, ResetStream(_) | GoneBefore | GoneWith | BrokenWith);
         let mut seen = Vec::new();
         for method in [Method::GET, Method::POST] {
             servers.play(fault, times);

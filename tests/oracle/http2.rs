@@ -2,7 +2,10 @@
 
 use std::io;
 
-use crate::{fault::Fault, server::Peer};
+use crate::{
+    fault::{Fault, INTERNAL_ERROR},
+    server::Peer,
+};
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -16,8 +19,6 @@ const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
 const NO_ERROR: u32 = 0;
-const INTERNAL_ERROR: u32 = 2;
-const REFUSED_STREAM: u32 = 7;
 
 /// Those of an answer.
 type Headers<'a> = &'a [(&'a str, &'a str)];
@@ -107,8 +108,8 @@ async fn answer(peer: &mut Peer, id: u32, grpc: bool) -> io::Result<()> {
             peer.say(&frame(DATA, 0, id, &EMPTY)).await?;
             reset(peer).await
         }
-        Some(Fault::RefusedStream) => {
-            let code = REFUSED_STREAM.to_be_bytes();
+        Some(Fault::ResetStream(code)) => {
+            let code = code.to_be_bytes();
             peer.say(&frame(RST_STREAM, 0, id, &code)).await
         }
         Some(Fault::GoneBefore) => gone(peer, id.saturating_sub(2), NO_ERROR).await,
