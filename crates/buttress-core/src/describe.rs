@@ -111,10 +111,14 @@ pub trait Describe<Req> {
 pub struct Stamp {
     /// How long its answer is waited for. Never zero: what has no time left is not sent.
     pub left: Option<Duration>,
+    /// Does the policy keep that to itself? Then it only takes the place of what the request says already, which is longer.
+    pub discreet: bool,
     /// How many were sent of the same call before.
     pub again: u32,
     /// Are extra sends at an end: is it one itself, or is there no budget for any?
     pub spent: bool,
+    /// The number of the lease by which the endpoint is the primary, as far as is known here.
+    pub epoch: Option<u64>,
 }
 
 impl Stamp {
@@ -124,8 +128,10 @@ impl Stamp {
     pub const fn new() -> Self {
         Self {
             left: None,
+            discreet: false,
             again: 0,
             spent: false,
+            epoch: None,
         }
     }
 
@@ -134,6 +140,14 @@ impl Stamp {
     #[must_use]
     pub const fn left(mut self, span: Duration) -> Self {
         self.left = Some(span);
+        self
+    }
+
+    /// Sets whether that only takes the place of what the request says already.
+    #[inline]
+    #[must_use]
+    pub const fn discreet(mut self, discreet: bool) -> Self {
+        self.discreet = discreet;
         self
     }
 
@@ -153,10 +167,18 @@ impl Stamp {
         self
     }
 
+    /// Sets the number of the endpoint's lease.
+    #[inline]
+    #[must_use]
+    pub const fn epoch(mut self, epoch: Option<u64>) -> Self {
+        self.epoch = epoch;
+        self
+    }
+
     /// Is there nothing to know?
     #[inline]
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.left.is_none() && self.again == 0 && !self.spent
+        self.left.is_none() && self.again == 0 && !self.spent && self.epoch.is_none()
     }
 }

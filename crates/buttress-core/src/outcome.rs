@@ -13,6 +13,7 @@ pub enum Outcome {
     /// It was given up, or is still awaited, at an age at which healthy calls have long been answered.
     Late,
     /// The endpoint answered that it has too much to do, and perhaps for how long. It is throttled for this, never ejected.
+    /// A hint of [`Duration::MAX`] asks that the call be [sent no more](Self::NOT_AGAIN).
     Overload(Option<Duration>),
     /// The endpoint answered that the caller is at fault (4xx, `INVALID_ARGUMENT`). It proves the endpoint alive.
     CallerFault,
@@ -75,6 +76,11 @@ pub enum Sign {
 }
 
 impl Outcome {
+    /// The endpoint has too much to do, and asks that the call not be sent again, to nobody: a hint without an end.
+    ///
+    /// For gRPC that is a push-back below zero ([A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md)).
+    pub const NOT_AGAIN: Self = Self::Overload(Some(Duration::MAX));
+
     /// What this says about the endpoint's health.
     ///
     /// Our own refusals and callers that leave say nothing; overload says nothing either, for it asks for less
@@ -104,7 +110,13 @@ impl Outcome {
         matches!(self, Self::Failure(Cause::Connect) | Self::Refused)
     }
 
-    /// Could another attempt end better?
+    /// Did the endpoint ask that the call not be sent again? See [`NOT_AGAIN`](Self::NOT_AGAIN).
+    #[must_use]
+    pub const fn forbids_more(self) -> bool {
+        matches!(self, Self::Overload(Some(Duration::MAX)))
+    }
+
+    /// Could another attempt end better? Whether one may be made is another question.
     #[must_use]
     pub const fn may_improve(self) -> bool {
         matches!(self, Self::Failure(_) | Self::Overload(_) | Self::Refused)

@@ -1,5 +1,7 @@
 //! The doors for HTTP, gRPC and your own service.
 
+use std::task::{Context, Poll};
+
 use crate::{Outcome, Receipt, Refusal};
 
 /// What only the protocol can tell about an answer: how did it go, when is it over, how do we say no.
@@ -13,6 +15,15 @@ pub trait Protocol<Res, Err>: Clone {
 
     /// How did it go?
     fn classify(&self, result: Result<&Res, &Err>) -> Outcome;
+
+    /// Has enough of a response come for [`classify`](Self::classify) to judge it? By default it has, at once.
+    ///
+    /// Asked where something else could still be done: of calls that may be handled twice, by [`Resend`]'s word, under a policy that sends
+    /// again. What is read meanwhile is kept in the response, and belongs to the answer that [`respond`](Self::respond) passes on. While it
+    /// is pending the attempt goes on, and its time with it.
+    fn poll_begun(&self, _response: &mut Res, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
 
     /// Do two good answers agree? Asked of a [quorum](crate::Redundancy::quorum). By default they do: then it counts how many have
     /// done what they were asked to.
@@ -32,6 +43,15 @@ pub trait Protocol<Res, Err>: Clone {
     ///
     /// Protocols without a response that can say no do it with an error.
     fn refuse(&self, refusal: Refusal) -> Result<Self::Response, Self::Error>;
+}
+
+/// What becomes of an answer that nobody wants: that of a copy.
+pub trait Discard<Res> {
+    /// Ready once it is over.
+    type Discarding: Future<Output = ()>;
+
+    /// Reads it as far as its outcome needs, and drops it.
+    fn discard(&self, response: Res) -> Self::Discarding;
 }
 
 /// What only the protocol can tell about a request: may it be handled twice, can it be copied.

@@ -46,26 +46,44 @@ pin_project_lite::pin_project! {
             body: B,
             receipt: Receipt,
             grammar: Option<&'static Grammar>,
+            // What of it was read before. Boxed, for there rarely is any.
+            first: Option<Box<Bytes>>,
             // Boxed: bodies that wait are few, all others would carry it along, and none could be moved once pinned.
             timer: Option<Pin<Box<Sleep>>>,
         },
         Words { words: Option<Bytes> },
+        Broken { error: Option<BodyError> },
     }
 }
 
 impl<B: Body> GuardedBody<B> {
     /// A body whose head decided.
     pub(crate) fn new(body: B, receipt: Receipt) -> Self {
-        Self::read_by(body, receipt, None)
+        Self::read_by(None, body, receipt, None)
     }
 
     /// A body whose end decides.
     pub(crate) fn judged(body: B, receipt: Receipt, grammar: &'static Grammar) -> Self {
-        Self::read_by(body, receipt, Some(grammar))
+        Self::read_by(None, body, receipt, Some(grammar))
+    }
+
+    /// The same, where the first of it has been read.
+    pub(crate) fn judged_after(
+        first: Bytes,
+        body: B,
+        receipt: Receipt,
+        grammar: &'static Grammar,
+    ) -> Self {
+        Self::read_by(Some(Box::new(first)), body, receipt, Some(grammar))
     }
 
     #[inline]
-    fn read_by(body: B, mut receipt: Receipt, grammar: Option<&'static Grammar>) -> Self {
+    fn read_by(
+        first: Option<Box<Bytes>>,
+        body: B,
+        mut receipt: Receipt,
+        grammar: Option<&'static Grammar>,
+    ) -> Self {
         if body.is_end_stream() {
             receipt.finish(at_end(&receipt, grammar));
         }
@@ -74,6 +92,7 @@ impl<B: Body> GuardedBody<B> {
                 body,
                 receipt,
                 grammar,
+                first,
                 timer: None,
             },
         }
@@ -91,6 +110,17 @@ impl<B> GuardedBody<B> {
     pub(crate) const fn empty() -> Self {
         Self {
             body: Inner::Words { words: None },
+        }
+    }
+}
+
+impl<B> GuardedBody<B> {
+    /// A body that has broken off before anything of it was passed on.
+    pub(crate) fn broken(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            body: Inner::Broken {
+                error: Some(BodyError::inner(error)),
+            },
         }
     }
 }
@@ -138,12 +168,19 @@ where
             InnerProj::Words { words } => {
                 return Poll::Ready(words.take().map(|words| Ok(Frame::data(words.into()))));
             }
+            InnerProj::Broken { error } => return Poll::Ready(error.take().map(Err)),
             InnerProj::Passed {
                 body,
                 receipt,
                 grammar,
+                first,
                 timer,
-            } => (body, receipt, *grammar, timer),
+            } => {
+                if let Some(first) = first.take() {
+                    return Poll::Ready(Some(Ok(Frame::data((*first).into()))));
+                }
+                (body, receipt, *grammar, timer)
+            }
         };
         let mut body = body;
         match body.as_mut().poll_frame(cx) {
@@ -177,14 +214,27 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.body {
-            Inner::Passed { body, .. } => body.is_end_stream(),
+            Inner::Passed { body, first, .. } => first.is_none() && body.is_end_stream(),
             Inner::Words { words } => words.is_none(),
+            Inner::Broken { error } => error.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.body {
-            Inner::Passed { body, .. } => body.size_hint(),
+            Inner::Passed { body, first, .. } => {
+                let (first, rest) = (
+                    first.as_ref().map_or(0, |first| first.len() as u64),
+                    body.size_hint(),
+                );
+                let mut hint = SizeHint::new();
+                hint.set_lower(rest.lower().saturating_add(first));
+                if let Some(upper) = rest.upper() {
+                    hint.set_upper(upper.saturating_add(first));
+                }
+                hint
+            }
+            Inner::Broken { .. } => SizeHint::new(),
             Inner::Words { words } => {
                 SizeHint::with_exact(words.as_ref().map_or(0, Bytes::len) as u64)
             }

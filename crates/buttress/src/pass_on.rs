@@ -15,6 +15,18 @@ macro_rules! pass_on {
                 self.0.classify(result)
             }
 
+            fn poll_begun(
+                &self,
+                response: &mut Res,
+                cx: &mut ::std::task::Context<'_>,
+            ) -> ::std::task::Poll<()> {
+                self.0.poll_begun(response, cx)
+            }
+
+            fn agree(&self, one: &Res, other: &Res) -> bool {
+                self.0.agree(one, other)
+            }
+
             fn respond(&self, response: Res, receipt: ::buttress_core::Receipt) -> P::Response {
                 self.0.respond(response, receipt)
             }
@@ -39,6 +51,16 @@ macro_rules! pass_on {
 
             fn lost(&self, copy: &Req) -> bool {
                 self.0.lost(copy)
+            }
+        }
+
+        impl<P: ::buttress_core::Discard<Res>, F, Res> ::buttress_core::Discard<Res>
+            for $name<P, F>
+        {
+            type Discarding = P::Discarding;
+
+            fn discard(&self, response: Res) -> P::Discarding {
+                self.0.discard(response)
             }
         }
     };

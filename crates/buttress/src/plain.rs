@@ -1,9 +1,14 @@
 //! Services that are neither HTTP nor gRPC.
 
-use std::{error::Error, fmt};
+use std::{
+    error::Error,
+    fmt,
+    future::{Ready, ready},
+    task::{Context, Poll},
+};
 
 use buttress_core::{
-    Call, Cause, Describe, Labels, Outcome, Protocol, Receipt, Refusal, Resend, Stamp,
+    Call, Cause, Describe, Discard, Labels, Outcome, Protocol, Receipt, Refusal, Resend, Stamp,
 };
 
 /// Any service whose error can be made from a [`Refusal`] (`BoxError` can): `Err` is failure, `Ok` is success.
@@ -87,6 +92,14 @@ impl<P: Protocol<Res, Err>, Res, Err> Protocol<Res, Err> for Idempotent<P> {
         self.0.classify(result)
     }
 
+    fn poll_begun(&self, response: &mut Res, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll_begun(response, cx)
+    }
+
+    fn agree(&self, one: &Res, other: &Res) -> bool {
+        self.0.agree(one, other)
+    }
+
     fn respond(&self, response: Res, receipt: Receipt) -> P::Response {
         self.0.respond(response, receipt)
     }
@@ -107,6 +120,30 @@ impl<Req: Clone, P> Resend<Req> for Idempotent<P> {
 
     fn copy(&self, request: &mut Req) -> Option<Req> {
         Some(request.clone())
+    }
+}
+
+impl<Res> Discard<Res> for Plain {
+    type Discarding = Ready<()>;
+
+    fn discard(&self, _: Res) -> Ready<()> {
+        ready(())
+    }
+}
+
+impl<Res> Discard<Res> for Foreign {
+    type Discarding = Ready<()>;
+
+    fn discard(&self, _: Res) -> Ready<()> {
+        ready(())
+    }
+}
+
+impl<P: Discard<Res>, Res> Discard<Res> for Idempotent<P> {
+    type Discarding = P::Discarding;
+
+    fn discard(&self, response: Res) -> P::Discarding {
+        self.0.discard(response)
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use buttress_core::{Ask, Call, Calls, Due, End, Labels, Nanos, Priority, Refusal};
+use buttress_core::{Ask, Call, Calls, Due, End, Labels, Nanos, Priority, Refusal, Stamp};
 
 use crate::{
     CLOCK,
@@ -26,6 +26,8 @@ pub(crate) struct Terms {
     priority: Option<Priority>,
     /// Is it a part of an extra send, or one itself?
     pub(crate) extra: bool,
+    /// Did the request itself say within which time? Then it says it to the endpoint as well, and has to be put right.
+    said: bool,
 }
 
 impl Terms {
@@ -36,6 +38,7 @@ impl Terms {
             deadline: around.deadline,
             priority: around.priority,
             extra: around.extra,
+            said: false,
         }
     }
 
@@ -48,6 +51,7 @@ impl Terms {
                 .min(call.due(now)),
             priority: lower(self.priority, call.priority),
             extra: self.extra || call.extra,
+            said: call.within.is_some(),
         }
     }
 
@@ -72,6 +76,14 @@ impl Terms {
             priority: self.priority,
             extra: self.extra,
         }
+    }
+
+    /// What the endpoint is told of an attempt that begins at `now` and is given up `until` then.
+    #[inline]
+    pub(crate) fn stamp(&self, limits: &Limits, until: Until, now: Nanos) -> Stamp {
+        let mut stamp = Stamp::new().discreet(!limits.tell);
+        stamp.left = until.left(now).filter(|_| limits.tell || self.said);
+        stamp
     }
 
     /// How long is waited for anything else.

@@ -209,6 +209,11 @@ impl Redundancy {
         if progress.launched == 0 {
             return Step::Launch;
         }
+        let forbidden = (progress.last).is_some_and(|last| last.outcome.forbids_more());
+        let progress = &Progress {
+            copy: progress.copy && !forbidden,
+            ..*progress
+        };
         let enough = match self {
             Self::Quorum(quorum) => progress.agreed >= quorum.agree,
             _ => progress
@@ -575,7 +580,7 @@ mod tests {
 
     #[test]
     fn a_hint_is_clamped_and_one_beyond_the_deadline_ends_it() {
-        let hint = Outcome::Overload(Some(Duration::MAX));
+        let hint = Outcome::Overload(Some(Duration::from_secs(4_000)));
         let asked = Progress {
             fresh: false,
             ..after(1, hint)
@@ -590,6 +595,27 @@ mod tests {
             ..asked
         };
         assert_eq!(Redundancy::failover(3).next(&late), Step::Stop);
+    }
+
+    #[test]
+    fn whoever_asks_not_to_be_sent_it_again_is_obeyed() {
+        for redundancy in [
+            Redundancy::failover(3),
+            Redundancy::hedge(3),
+            Redundancy::quorum(1, 3),
+        ] {
+            for (fresh, running) in [(true, 0), (false, 0), (true, 1), (false, 1)] {
+                let forbidden = Progress {
+                    fresh,
+                    running,
+                    ..after(1, Outcome::NOT_AGAIN)
+                };
+                let step = if running > 0 { Step::Wait } else { Step::Stop };
+                assert_eq!(redundancy.next(&forbidden), step, "{redundancy} {fresh}");
+            }
+        }
+        assert!(Outcome::NOT_AGAIN.forbids_more() && Outcome::NOT_AGAIN.may_improve());
+        assert!(!Outcome::Overload(Some(Duration::ZERO)).forbids_more());
     }
 
     #[test]

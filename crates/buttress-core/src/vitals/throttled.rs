@@ -91,7 +91,8 @@ impl State {
         if self.destination.rules.throttled().is_off() {
             return;
         }
-        if let Some(hint) = hint {
+        // How long it is busy is not said by whoever only forbids the same call.
+        if let Some(hint) = hint.filter(|hint| *hint < Duration::MAX) {
             let until = now.after(hint).as_u64();
             self.throttled.until.store(until, Ordering::Relaxed);
         }

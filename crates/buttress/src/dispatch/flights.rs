@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use buttress_core::Attempt;
@@ -12,19 +12,37 @@ use crate::{host::attend, terms::Until};
 
 pin_project_lite::pin_project! {
     /// One attempt under way.
-    #[derive(Debug)]
-    pub(super) struct Flight<F> {
+    pub(super) struct Flight<F>
+    where
+        F: Future,
+    {
         #[pin]
-        future: F,
+        leg: Leg<F>,
         attempt: Option<Attempt>,
         until: Until,
     }
 }
 
 pin_project_lite::pin_project! {
+    /// How far it has come.
+    #[project = LegProj]
+    enum Leg<F>
+    where
+        F: Future,
+    {
+        /// Nothing has come.
+        Asked { #[pin] future: F },
+        /// An answer of which too little has come to judge it. Absent while it is looked at.
+        Begun { answer: Option<F::Output> },
+    }
+}
+
+pin_project_lite::pin_project! {
     /// All attempts of one call that are under way: one in place, so that attempts in turn cost no memory; those beside it boxed.
-    #[derive(Debug)]
-    pub(super) struct Flights<F> {
+    pub(super) struct Flights<F>
+    where
+        F: Future,
+    {
         #[pin]
         first: Option<Flight<F>>,
         beside: Vec<Pin<Box<Flight<F>>>>,
@@ -39,10 +57,10 @@ pub(super) struct Landed<T> {
     pub(super) until: Until,
 }
 
-impl<F> Flight<F> {
+impl<F: Future> Flight<F> {
     pub(super) const fn new(future: F, attempt: Attempt, until: Until) -> Self {
         Self {
-            future,
+            leg: Leg::Asked { future },
             attempt: Some(attempt),
             until,
         }
@@ -64,10 +82,19 @@ impl<F> Flight<F> {
     }
 }
 
+/// Has enough of an answer come to judge it?
+pub(super) trait Begun<T>: FnMut(&mut T, &mut Context<'_>) -> Poll<()> {}
+
+impl<T, F: FnMut(&mut T, &mut Context<'_>) -> Poll<()>> Begun<T> for F {}
+
 impl<F: Future> Flight<F> {
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Landed<F::Output>> {
+    fn poll(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        begun: impl Begun<F::Output>,
+    ) -> Poll<Landed<F::Output>> {
         let this = self.as_mut().project();
-        match this.until.scope(|| this.future.poll(cx)) {
+        match this.until.scope(|| this.leg.poll(cx, begun)) {
             Poll::Ready(answer) => Poll::Ready(self.land(Some(answer))),
             Poll::Pending => {
                 this.attempt.as_ref().map(attend);
@@ -77,7 +104,31 @@ impl<F: Future> Flight<F> {
     }
 }
 
-impl<F> Flights<F> {
+impl<F: Future> Leg<F> {
+    /// Inlined: where answers can be judged at once, no more is left of it than the poll of a future.
+    #[inline]
+    fn poll(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut begun: impl Begun<F::Output>,
+    ) -> Poll<F::Output> {
+        let mut answer = match self.as_mut().project() {
+            LegProj::Asked { future } => ready!(future.poll(cx)),
+            LegProj::Begun { answer } => match answer.take() {
+                Some(answer) => answer,
+                None => return Poll::Pending,
+            },
+        };
+        if begun(&mut answer, cx).is_pending() {
+            let answer = Some(answer);
+            self.set(Self::Begun { answer });
+            return Poll::Pending;
+        }
+        Poll::Ready(answer)
+    }
+}
+
+impl<F: Future> Flights<F> {
     pub(super) const fn none() -> Self {
         Self {
             first: None,
@@ -137,17 +188,21 @@ impl<F> Flights<F> {
 }
 
 impl<F: Future> Flights<F> {
-    /// The first of them that was answered.
-    pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Landed<F::Output>> {
+    /// The first of them that was answered, and has `begun` to be.
+    pub(super) fn poll(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut begun: impl Begun<F::Output>,
+    ) -> Poll<Landed<F::Output>> {
         let mut this = self.project();
         if let Some(flight) = this.first.as_mut().as_pin_mut()
-            && let Poll::Ready(landed) = flight.poll(cx)
+            && let Poll::Ready(landed) = flight.poll(cx, &mut begun)
         {
             this.first.set(None);
             return Poll::Ready(landed);
         }
         for index in 0..this.beside.len() {
-            if let Poll::Ready(landed) = this.beside[index].as_mut().poll(cx) {
+            if let Poll::Ready(landed) = this.beside[index].as_mut().poll(cx, &mut begun) {
                 this.beside.swap_remove(index);
                 return Poll::Ready(landed);
             }

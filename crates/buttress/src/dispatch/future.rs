@@ -92,7 +92,13 @@ where
         let (protocol, plan, members) = (&*this.protocol, &**this.plan, &**this.members);
         let (tries, stage, mut flights) = (this.tries, this.stage, this.flights);
         loop {
-            let landed = match flights.as_mut().poll(cx) {
+            // Where nothing could be done instead, an answer is passed on as it begins.
+            let waits = tries.idempotent;
+            let begun = |answer: &mut Result<_, _>, cx: &mut Context<'_>| match answer {
+                Ok(response) if waits => protocol.poll_begun(response, cx),
+                _ => Poll::Ready(()),
+            };
+            let landed = match flights.as_mut().poll(cx, begun) {
                 Poll::Ready(landed) => landed,
                 Poll::Pending => {
                     match *stage {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use buttress_core::{Attempt, Describe, Nanos, Outcome, Protocol, Receipt, Refusal, Stamp};
+use buttress_core::{Attempt, Describe, Nanos, Outcome, Protocol, Receipt, Refusal};
 use tower_service::Service;
 
 use super::waiting::Waiting;
@@ -113,8 +113,7 @@ impl<S: Service<Req>, Req> Call<S::Future, S, Req> {
         let attempt = attempt.labelled(protocol.labels(&request));
         let now = attempt.started();
         let until = terms.attempt(limits, now);
-        let mut stamp = Stamp::new().spent(terms.extra);
-        stamp.left = until.left(now).filter(|_| limits.tell);
+        let stamp = terms.stamp(limits, until, now).spent(terms.extra);
         if !stamp.is_empty() {
             protocol.stamp(&mut request, &stamp);
         }

@@ -92,7 +92,7 @@ where
         }
         self.take_up(protocol, plan);
         let fresh = members.all.len() > self.tried_count;
-        match self.step(None, running, fresh, protocol, plan) {
+        match self.step(None, running, fresh, plan) {
             Step::Launch if self.pay(plan) => Stage::Picking,
             Step::LaunchAt(at) => Stage::Resting(Some(at)),
             Step::Stop => Stage::Over,
@@ -162,6 +162,10 @@ where
         let outcome = failed.outcome();
         self.failed = Some(failed);
         self.take_up(protocol, plan);
+        if outcome.forbids_more() {
+            // Whoever else may fail yet: there is nothing left to send.
+            self.request = None;
+        }
         let rest = if running > 0 {
             Stage::Resting(None)
         } else {
@@ -179,7 +183,7 @@ where
             outcome,
             at: self.now,
         };
-        let (stage, paid) = match self.step(Some(ended), running, fresh, protocol, plan) {
+        let (stage, paid) = match self.step(Some(ended), running, fresh, plan) {
             // What was provably never sent is made good for nothing, once per endpoint.
             Step::Launch => (Stage::Picking, outcome.unsent() || self.pay(plan)),
             // A call dropped in its pause sends nothing: it pays afterwards.
@@ -200,17 +204,7 @@ where
         stage
     }
 
-    fn step<P>(
-        &self,
-        last: Option<Ended>,
-        running: u32,
-        fresh: bool,
-        protocol: &P,
-        plan: &Plan,
-    ) -> Step
-    where
-        P: Resend<Req>,
-    {
+    fn step(&self, last: Option<Ended>, running: u32, fresh: bool, plan: &Plan) -> Step {
         self.redundancy.next(&Progress {
             deadline: Some(self.terms.deadline).filter(|at| *at < Nanos::MAX),
             launched: self.launched,
@@ -221,10 +215,7 @@ where
             last,
             fresh,
             copy: self.request.is_some(),
-            idempotent: self
-                .request
-                .as_ref()
-                .is_some_and(|request| self.idempotent || protocol.idempotent(request)),
+            idempotent: self.idempotent,
             draw: fastrand::u64(..),
         })
     }

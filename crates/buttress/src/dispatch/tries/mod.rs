@@ -5,6 +5,7 @@ mod answers;
 mod line;
 
 use std::{
+    future::Future,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -12,7 +13,6 @@ use std::{
 
 use buttress_core::{
     Attempt, Call, Cause, Describe, MAX_ATTEMPTS, Nanos, Outcome, Protocol, Redundancy, Resend,
-    Stamp,
 };
 use tower_service::Service;
 
@@ -36,8 +36,8 @@ pub(super) struct Tries<S, Req, Res, Err> {
     began: Nanos,
     pub(super) terms: Terms,
     redundancy: Redundancy,
-    /// Does the caller vouch that it may be handled twice?
-    idempotent: bool,
+    /// May it be handled twice, by the word of the caller or of the protocol? Asked only where it could be sent twice.
+    pub(super) idempotent: bool,
     request: Option<Req>,
     spare: Option<Req>,
     pub(super) launched: u32,
@@ -62,12 +62,12 @@ pub(super) struct Tries<S, Req, Res, Err> {
 }
 
 /// What was sent, if anything, and what is to be done beside it.
-pub(super) struct Launched<F> {
+pub(super) struct Launched<F: Future> {
     flight: Option<Flight<F>>,
     stage: Stage,
 }
 
-impl<F> Launched<F> {
+impl<F: Future> Launched<F> {
     const fn nothing(stage: Stage) -> Self {
         Self {
             flight: None,
@@ -132,14 +132,15 @@ impl<S, Req, Res, Err> Tries<S, Req, Res, Err> {
     /// It begins, unless it is too late already.
     pub(super) fn start<P>(&mut self, now: Nanos, protocol: &P, plan: &Plan) -> Stage
     where
-        P: Describe<Req>,
+        P: Resend<Req> + Describe<Req>,
     {
         let call = (self.request.as_ref()).map_or(Call::new(), |request| protocol.call(request));
         (self.now, self.began) = (now, now);
         self.terms = self.terms.begun(&plan.limits, &call, now);
         let call = if self.terms.extra { call.extra() } else { call };
         self.redundancy = plan.redundancy.tightened(&call);
-        self.idempotent = call.idempotent;
+        let evident = || (self.request.iter()).any(|request| protocol.idempotent(request));
+        self.idempotent = self.redundancy.attempts() > 1 && (call.idempotent || evident());
         if self.terms.deadline <= now {
             return self.overdue();
         }
@@ -347,8 +348,9 @@ where
             .attempt(&plan.limits, self.now)
             .again(self.paid > 0);
         let spent = self.terms.extra || self.redundancy.attempts() > 1 && !plan.budget.covers();
-        let mut stamp = Stamp::new().again(self.paid).spent(spent);
-        stamp.left = until.left(self.now).filter(|_| plan.limits.tell);
+        let stamp = self.terms.stamp(&plan.limits, until, self.now);
+        let epoch = members.all[place].endpoint.of_epoch();
+        let stamp = stamp.again(self.paid).spent(spent).epoch(epoch);
         if !stamp.is_empty() {
             protocol.stamp(&mut request, &stamp);
         }
