@@ -1,5 +1,7 @@
 //! One permitted call.
 
+use std::time::Duration;
+
 use crate::{Calls, Cause, Destination, Labels, Nanos, Outcome, Permit, sync::Arc, vitals::Lane};
 
 /// Permission, stopwatch and receipt of one call, in one value.
@@ -57,6 +59,23 @@ impl Attempt {
     pub fn finish(mut self, outcome: Outcome) -> Nanos {
         self.finished = true;
         self.end(outcome)
+    }
+
+    /// Its answer has begun, and the rest of it takes as long as it takes: from now on it does not grow too old. Reads the clock, and gives
+    /// back how long that took, for [`finish_as`](Self::finish_as).
+    pub fn answered(&mut self) -> Duration {
+        let now = self.lane.clock().now();
+        self.lane.answered(&mut self.permit);
+        now.since(self.permit.started())
+    }
+
+    /// The same as [`finish`](Self::finish) for an answer that had begun: it `took` so long, however long ago that is.
+    pub fn finish_as(mut self, outcome: Outcome, took: Duration) -> Nanos {
+        self.finished = true;
+        let now = self.lane.clock().now();
+        self.permit.started = Nanos::ZERO.after(now.since(Nanos::ZERO).saturating_sub(took));
+        self.lane.record(&self.permit, now, outcome);
+        now
     }
 
     /// Gives it up, for another attempt of the same call was answered first. If it is older than healthy calls are it counts as late,

@@ -14,6 +14,7 @@ pub struct Receipt {
     outcome: Outcome,
     attempt: Option<Attempt>,
     due: Option<Due>,
+    took: Option<Duration>,
 }
 
 /// When what is left of a call must be over.
@@ -48,6 +49,7 @@ impl Receipt {
             outcome,
             attempt,
             due: None,
+            took: None,
         }
     }
 
@@ -69,11 +71,22 @@ impl Receipt {
         self.outcome = outcome;
     }
 
+    /// The answer has begun: how long that took is how long the call took, and the rest of it takes as long as it takes. For answers of
+    /// many parts, which would else be taken for slow, or for such as hang. Only the first time counts; reads the clock then.
+    pub fn answered(&mut self) {
+        if let (None, Some(attempt)) = (self.took, &mut self.attempt) {
+            self.took = Some(attempt.answered());
+        }
+    }
+
     /// It is over, and went so. Only the first time counts.
     #[inline]
     pub fn finish(&mut self, outcome: Outcome) {
         if let Some(attempt) = self.attempt.take() {
-            attempt.finish(outcome);
+            match self.took {
+                None => attempt.finish(outcome),
+                Some(took) => attempt.finish_as(outcome, took),
+            };
         }
     }
 

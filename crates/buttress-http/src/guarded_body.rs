@@ -185,9 +185,13 @@ where
         let mut body = body;
         match body.as_mut().poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                if let (Some(grammar), Some(trailers)) = (grammar, frame.trailers_ref()) {
-                    receipt.finish((grammar.trailers)(trailers));
-                } else if body.is_end_stream() {
+                if let Some(grammar) = grammar {
+                    match frame.trailers_ref() {
+                        Some(trailers) => receipt.finish((grammar.trailers)(trailers)),
+                        None => receipt.answered(),
+                    }
+                }
+                if body.is_end_stream() {
                     receipt.finish(at_end(receipt, grammar));
                 }
                 Poll::Ready(Some(Ok(frame)))

@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use buttress_core::{Ask, Call, Calls, Due, End, Labels, Nanos, Priority, Refusal, Stamp};
+use buttress_core::{
+    Ask, Call, Calls, Cause, Due, End, Labels, Nanos, Outcome, Priority, Refusal, Stamp,
+};
 
 use crate::{
     CLOCK,
@@ -129,6 +131,18 @@ impl Until {
             return Poll::Pending;
         }
         timer.poll_until(self.at, cx)
+    }
+
+    /// Is an attempt that was judged so over because this is? Whoever is called may keep the same time, as a client does that reads the
+    /// timeout which we wrote: which of the two timers fires first says nothing.
+    #[inline]
+    pub(crate) fn ended(self, outcome: Outcome) -> bool {
+        outcome == Outcome::Failure(Cause::Timeout) && self.is_over()
+    }
+
+    #[cold]
+    fn is_over(self) -> bool {
+        self.at <= CLOCK.now()
     }
 
     /// What `poll` polls is a part of it.

@@ -117,6 +117,19 @@ impl Flights {
             .is_some_and(|place| Stamp(place.swap(0, Ordering::Relaxed)).is_overdue())
     }
 
+    /// Leaves a place, unless the call was found overdue while it held it. Did it?
+    pub(crate) fn leave_young(&self, place: u8) -> bool {
+        let Some(place) = self.places.get(usize::from(place)) else {
+            return false;
+        };
+        // Relaxed, as in `leave`: between the two either it is found, and stays, or it is not there to be found.
+        let stamp = place.load(Ordering::Relaxed);
+        !Stamp(stamp).is_overdue()
+            && place
+                .compare_exchange(stamp, 0, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+
     /// The start of the oldest call under way that was found overdue.
     pub(crate) fn oldest_overdue(&self) -> Option<Nanos> {
         let stamps = self

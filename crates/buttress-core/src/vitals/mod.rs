@@ -343,6 +343,12 @@ impl Lane {
         self.state.record(&self.shard, permit, now, outcome);
     }
 
+    /// The rest of its answer takes as long as it takes.
+    pub(crate) fn answered(&self, permit: &mut Permit) {
+        let flights = &self.shard.flights;
+        permit.seat.place = (permit.seat.place).filter(|place| !flights.leave_young(*place));
+    }
+
     pub(crate) fn label(&self, permit: &mut Permit, labels: Labels<'_>) {
         self.state.label(permit, labels);
     }

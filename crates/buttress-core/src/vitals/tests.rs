@@ -651,3 +651,36 @@ fn one_rule_acts_on_what_another_has_only_noted() {
     );
     assert_eq!(vitals.state(), State::Open);
 }
+
+#[test]
+fn an_answer_that_has_begun_takes_as_long_as_it_takes() {
+    thread_local!(static NOW: std::cell::Cell<u64> = const { std::cell::Cell::new(0) });
+    let at = |millis: u64| NOW.set(millis * 1_000_000);
+    let rules = Rules {
+        // Half of it is late.
+        timeout: Some(Duration::from_millis(20)),
+        ..Rules::default()
+    };
+    for (begins, ends, late) in [(5, 500, 0), (15, 16, 1), (15, 500, 1)] {
+        at(0);
+        let vitals = Vitals::new("x", &rules, &Host::new(Clock(|| Nanos::new(NOW.get()))));
+        let attempt = vitals.admit().ok();
+        let watch = attempt
+            .as_ref()
+            .and_then(crate::Attempt::unattended)
+            .unwrap();
+        let mut receipt = crate::Receipt::new(Outcome::Success, attempt);
+        // Millisecond by millisecond, for a gap is a pause of our own.
+        for now in 1..=ends {
+            at(now);
+            let _ = watch.tick(Nanos::new(NOW.get()));
+            if now >= begins {
+                receipt.answered();
+            }
+        }
+        drop(receipt);
+        assert_eq!(vitals.0.state.census_since().late, late, "{begins} {ends}");
+        let counts = vitals.snapshot(Nanos::new(NOW.get())).counts;
+        assert_eq!((counts.successes, counts.in_flight()), (1, 0));
+    }
+}

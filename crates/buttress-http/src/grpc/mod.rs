@@ -73,10 +73,15 @@ type BoxError = Box<dyn Error + Send + Sync>;
 ///
 /// # When a call is over, and how long it took
 ///
-/// It is over with its trailers, and holds its permit until then. Where it can be sent again, [`Dispatch`] waits for the first message or
-/// the trailers, and only then lets go of the request: an answer that fails before it says anything fails over. Nothing else waits: a call that
-/// nobody vouched for is passed on as its head comes, as is everything under a guard. So a method whose client waits for a head before it
-/// sends its first message must not be vouched for.
+/// It is over with its trailers, and holds its permit until then. It took as long as its first message did, or its trailers where there is none:
+/// of a call with one answer that is the same, and a stream of many may go on for hours without being taken for slow or for one that
+/// hangs. Deadlines and attempt timeouts hold for all of it: whoever wants streams without an end gives them a policy of their own.
+/// A stream that is cut by one ends with `DEADLINE_EXCEEDED` in its trailers.
+///
+/// Where it can be sent again, [`Dispatch`] waits for the first message or the trailers, and only then lets go of the request: an answer that
+/// fails before it says anything fails over. Nothing else waits: a call that nobody vouched for is passed on as its head comes, as is
+/// everything under a guard. So a method whose client waits for a head before it sends its first message must not be vouched for. What is
+/// read early is kept in the extensions of the answer, which costs such a call four allocations.
 ///
 /// # Which calls may be sent twice
 ///

@@ -197,6 +197,10 @@ where
             }
             Poll::Ready(Err(error)) => {
                 let outcome = this.protocol.classify(Err(&error));
+                if until.ended(outcome) {
+                    let mut receipt = receipt(Outcome::Cancelled, attempt.take(), *until, waited);
+                    return Poll::Ready(this.protocol.refuse(receipt.give_up()));
+                }
                 attempt.take().map(|attempt| attempt.finish(outcome));
                 Poll::Ready(Err(this.protocol.fail(error)))
             }

@@ -32,7 +32,9 @@ where
             attempt,
             until,
         } = landed;
-        let Some(result) = answer else {
+        let judged = answer.map(|result| (protocol.classify(result.as_ref()), result));
+        let in_time = judged.filter(|(outcome, result)| result.is_ok() || !until.ended(*outcome));
+        let Some((outcome, result)) = in_time else {
             if until.end == End::Call {
                 // Cut short by the whole call's deadline: no evidence against the endpoint.
                 return Err(self.overdue());
@@ -42,7 +44,6 @@ where
             self.finish(attempt, failed.outcome());
             return Err(self.ended(failed, running, protocol, plan, members));
         };
-        let outcome = protocol.classify(result.as_ref());
         if outcome.may_improve() {
             self.finish(attempt, outcome);
             let failed = Failed::Answer(result, outcome);
