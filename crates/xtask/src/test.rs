@@ -24,9 +24,10 @@ pub(crate) fn merge() -> Done {
     all(merged())
 }
 
-/// More cases, ignored tests, optimized, longer models.
+/// More cases, ignored tests, second opinions among them, optimized, longer models.
 pub(crate) fn verify() -> Done {
     install::all()?;
+    install::oracles()?;
     let mut steps = merged();
     let mut longer = cargo(ALL);
     longer

@@ -8,6 +8,8 @@ pub mod coming_from_tower {}
 pub mod coming_from_tower_resilience {}
 #[doc = include_str!("config.md")]
 pub mod config {}
+#[doc = include_str!("conformance.md")]
+pub mod conformance {}
 #[doc = include_str!("deadlines.md")]
 pub mod deadlines {}
 #[doc = include_str!("detection.md")]
