@@ -17,6 +17,7 @@ fn a_file_and_a_builder_say_the_same() {
             .attempt_timeout(Duration::from_millis(250))
             .redundancy(Redundancy::failover(3))
             .extra_load(Ratio::new(0.25))
+            .peak_load(Ratio::new(0.6))
             .health(HealthPolicy::consecutive(7))
             .breaker(
                 BreakerPolicy::new()
@@ -34,6 +35,7 @@ fn a_file_and_a_builder_say_the_same() {
         attempt_timeout = "250ms"
         redundancy      = { failover = 3 }
         extra_load      = 0.25
+        peak_load       = 0.6
         health          = { consecutive = 7 }
         breaker         = { open_for = "1s", up_to = "1m", close_after = 5 }
         "#,
@@ -231,6 +233,11 @@ fn a_file_that_cannot_be_names_the_field_and_what_would_do() {
             ["redundancy.quorum.agree", "1 to"],
         ),
         ("extra_load = 1.5", ["extra_load", "0 to 1"]),
+        (
+            "redundancy = { failover = 3 }\npeak_load = 0.95",
+            ["extra_load = 0.1", "less than 0.052"],
+        ),
+        ("peak_load = 1.0", ["peak_load = 1", "less than 1"]),
         ("caller_share = 0.0", ["caller_share", "above 0"]),
         (
             "deadline = \"2ms\"\nredundancy = { failover = 3 }",

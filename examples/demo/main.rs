@@ -1,10 +1,10 @@
-//! What the layers are worth: three replicas, two clients, five faults, one table.
+//! What the layers are worth: three replicas, four clients, five faults, one table.
 //!
 //! ```text
 //! cargo run --release --example demo
 //! ```
 //!
-//! Replicas are processes of their own; the faults are real (`kill -9`, `SIGSTOP`, a closed listener). Both clients
+//! Replicas are processes of their own; the faults are real (`kill -9`, `SIGSTOP`, a closed listener). All clients
 //! send at the same instants, whether or not earlier calls have returned, and latency counts from those instants.
 //! Unix only, for its signals.
 
@@ -22,11 +22,11 @@ use std::{
     sync::Arc,
 };
 
-use buttress::{Buttress, CLOCK};
+use buttress::CLOCK;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    clients::Clients,
+    clients::{Client, Clients},
     faults::Slot,
     fleet::Fleet,
     options::{Asked, Options},
@@ -95,11 +95,11 @@ async fn interrupted() -> Fallible<()> {
     Ok(())
 }
 
-/// The whole run. Did the buttressed client do better under every fault, and say rightly what it was?
+/// The whole run. Did the guarded clients do better under every fault, and was it rightly said what it was?
 async fn story(options: &Options) -> Fallible<bool> {
     let mut json = options.json.as_deref().map(created).transpose()?;
     let mut fleet = Fleet::start()?;
-    let buttress = Buttress::new().policy(clients::POLICY, clients::policy());
+    let buttress = clients::policies();
     let clients = Clients::new(&buttress, &fleet.addresses())?;
     // What is known of a replica is kept for as long as somebody can call it.
     let _kept = clients.clone();
@@ -184,15 +184,12 @@ fn introduce(options: &Options, fleet: &Fleet) {
     say(format_args!(
         "replicas    {fleet}, each answering after 15 to 25 ms"
     ));
-    say(format_args!(
-        "naked       round robin, {}",
-        clients::naked_says()
-    ));
-    say(format_args!("buttressed  {}", clients::policy_says()));
-    say(format_args!(
-        "which means {}",
-        clients::policy_means(options.rate as f64)
-    ));
+    for client in Client::ALL {
+        say(format_args!("{:<11} {}", client.name(), client.says()));
+    }
+    say(format_args!("all but one {}", clients::policy_says()));
+    let means = clients::policy_means(options.rate as f64);
+    say(format_args!("which means {means}"));
     say(format_args!(
         "traffic     {} calls/s through each, for {} s; latency counts from when a call was due\n",
         options.rate,

@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::PathBuf, str::FromStr, time::Duration};
 
 pub(crate) const HELP: &str = "\
-Three replicas, five faults, and the same traffic through a naked and a buttressed client.
+Three replicas, five faults, and the same traffic through a naked client and three guarded ones.
 
 Usage: cargo run --release --example demo -- [OPTIONS]
 
@@ -12,7 +12,7 @@ Usage: cargo run --release --example demo -- [OPTIONS]
   --json PATH   write the figures there too; success and availability as shares of 1, null for what is not known
   --help        this
 
-Exit status: 0 if the buttressed client did better under every fault, 1 if not or if the demo failed,
+Exit status: 0 if the guarded clients did better under every fault, 1 if not or if the demo failed,
 2 for wrong options, 130 if interrupted.";
 
 /// Shorter runs leave a breaker no time to find its way back by degrees.

@@ -6,9 +6,10 @@ use buttress::{Event, EventKind, FaultKind, Nanos, Place, Snapshot, Verdict};
 use serde_json::{Map, Value, json};
 
 use crate::{
+    clients::Client,
     faults::{Slot, Struck},
     fleet::NAMES,
-    traffic::{Client, Sample},
+    traffic::{Attempts, Sample},
 };
 
 pub(crate) struct Report {
@@ -20,13 +21,19 @@ struct FaultRow {
     name: &'static str,
     replica: &'static str,
     naked: Figures,
-    buttressed: Figures,
-    detected: Option<Duration>,
-    restored: Option<Duration>,
+    guarded: [Guarded; 3],
     /// What was said of it last, while it lasted.
     verdict: Option<Arc<Verdict>>,
     address: String,
     expected: &'static [FaultKind],
+}
+
+/// A guarded client in one slot.
+struct Guarded {
+    client: Client,
+    figures: Figures,
+    detected: Option<Duration>,
+    restored: Option<Duration>,
 }
 
 /// What one client's calls in one slot came to.
@@ -49,7 +56,7 @@ impl Report {
         struck: &[Struck],
         events: &[Event],
         samples: &[Sample],
-        sent: &[u64],
+        sent: &[Attempts],
         snapshots: &[Snapshot],
         addresses: &[String],
     ) -> Self {
@@ -58,48 +65,54 @@ impl Report {
             .zip(struck)
             .zip(sent)
             .map(|((slot, struck), sent)| {
-                let is_it = |event: &&Event| {
-                    event.endpoint.as_deref() == Some(addresses[slot.replica].as_str())
+                let of = |client: Client| {
+                    let address = addresses[slot.replica].as_str();
+                    events.iter().filter(move |event| {
+                        *event.policy == *client.name()
+                            && event.endpoint.as_deref() == Some(address)
+                    })
                 };
-                let first = |from: Nanos, kind: fn(&EventKind) -> bool| {
-                    let within =
-                        |event: &&Event| (from..slot.ends).contains(&event.at) && kind(&event.kind);
-                    events
-                        .iter()
-                        .filter(is_it)
-                        .find(within)
-                        .map(|event| event.at.since(from))
+                let guarded = |place: usize| {
+                    let client = Client::GUARDED[place];
+                    let first = |from: Nanos, kind: fn(&EventKind) -> bool| {
+                        let mut later =
+                            of(client).filter(|event| (from..slot.ends).contains(&event.at));
+                        later
+                            .find(|event| kind(&event.kind))
+                            .map(|event| event.at.since(from))
+                    };
+                    let mut figures = Figures::of(client, slot, samples);
+                    figures.extra = sent[place].saturating_sub(figures.latencies.len() as u64);
+                    Guarded {
+                        client,
+                        figures,
+                        detected: first(struck.from, |kind| {
+                            matches!(kind, EventKind::Opened { .. })
+                        }),
+                        restored: first(struck.to, |kind| matches!(kind, EventKind::Closed)),
+                    }
                 };
-                let said = events
-                    .iter()
-                    .filter(is_it)
-                    .filter(|event| (struck.from..struck.to).contains(&event.at));
-                let verdict = said.rev().find_map(|event| match &event.kind {
-                    EventKind::Diagnosed(verdict) => Some(Arc::clone(verdict)),
-                    _ => None,
-                });
-                let naked = Figures::of(Client::Naked, slot, samples);
-                let buttressed = Figures::of(Client::Buttressed, slot, samples);
-                let extra = sent.saturating_sub(buttressed.latencies.len() as u64);
+                let mut said = of(Client::Failover)
+                    .filter(|event| (struck.from..struck.to).contains(&event.at))
+                    .filter_map(|event| match &event.kind {
+                        EventKind::Diagnosed(verdict) => Some(Arc::clone(verdict)),
+                        _ => None,
+                    });
                 FaultRow {
                     name: slot.fault.name(),
                     replica: NAMES[slot.replica],
-                    naked,
-                    buttressed: Figures {
-                        extra,
-                        ..buttressed
-                    },
-                    detected: first(struck.from, |kind| matches!(kind, EventKind::Opened { .. })),
-                    restored: first(struck.to, |kind| matches!(kind, EventKind::Closed)),
-                    verdict,
+                    naked: Figures::of(Client::Naked, slot, samples),
+                    guarded: std::array::from_fn(guarded),
+                    verdict: said.next_back(),
                     address: addresses[slot.replica].clone(),
                     expected: slot.fault.kinds(),
                 }
             });
         let replicas = NAMES.iter().zip(addresses).filter_map(|(name, address)| {
-            let known = snapshots
-                .iter()
-                .find(|known| known.endpoint.as_deref() == Some(address))?;
+            let known = snapshots.iter().find(|known| {
+                *known.policy == *Client::Failover.name()
+                    && known.endpoint.as_deref() == Some(address)
+            })?;
             Some(ReplicaRow {
                 name,
                 known: known.clone(),
@@ -116,7 +129,7 @@ impl Report {
         self.faults.iter().all(FaultRow::right)
     }
 
-    /// Did the buttressed client do better under every fault?
+    /// Did the guarded clients do better under every fault?
     pub(crate) fn better(&self) -> bool {
         self.faults.iter().all(FaultRow::better)
     }
@@ -137,14 +150,10 @@ impl Report {
 }
 
 impl FaultRow {
-    /// More successes, or as many and a lower p99. Both clients made the same number of calls; where none went well,
-    /// the one that failed faster did no better.
     fn better(&self) -> bool {
-        let (naked, buttressed) = (&self.naked, &self.buttressed);
-        buttressed.good > naked.good
-            || buttressed.good == naked.good
-                && buttressed.good > 0
-                && buttressed.at(0.99) < naked.at(0.99)
+        self.guarded
+            .iter()
+            .all(|guarded| guarded.figures.beats(&self.naked))
     }
 
     /// Was the right replica named, with the right sort of fault?
@@ -160,14 +169,28 @@ impl FaultRow {
             "verdict": self.verdict.as_ref().map(|verdict| verdict.to_string()),
             "verdict_right": self.right(),
             "naked": self.naked.json(),
-            "buttressed": self.buttressed.json(),
-            "detected_ms": self.detected.map(millis),
-            "restored_ms": self.restored.map(millis),
+            "guarded": self.guarded.iter().map(Guarded::json).collect::<Map<_, _>>(),
         })
     }
 }
 
+impl Guarded {
+    fn json(&self) -> (String, Value) {
+        let mut figures = self.figures.json();
+        figures["detected_ms"] = json!(self.detected.map(millis));
+        figures["restored_ms"] = json!(self.restored.map(millis));
+        (self.client.name().to_owned(), figures)
+    }
+}
+
 impl Figures {
+    /// More successes, or as many and a lower p99. All clients made the same number of calls; where none went well,
+    /// the one that failed faster did no better.
+    fn beats(&self, naked: &Self) -> bool {
+        self.good > naked.good
+            || self.good == naked.good && self.good > 0 && self.at(0.99) < naked.at(0.99)
+    }
+
     fn of(client: Client, slot: &Slot, samples: &[Sample]) -> Self {
         let within = |sample: &&Sample| {
             sample.client == client && (slot.begins..slot.ends).contains(&sample.due)
@@ -239,21 +262,28 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "fault    on  client      calls    success      p50      p99    p99.9  extra  detected  restored  better"
+            "fault    on  client    calls    success      p50      p99    p99.9  extra  detected  restored  better"
         )?;
         for row in &self.faults {
-            let better = if row.better() { "yes" } else { "NO" };
             writeln!(
                 f,
-                "{:<7}  {:<2}  naked       {}",
+                "{:<7}  {:<2}  naked     {}",
                 row.name, row.replica, row.naked
             )?;
-            let (detected, restored) = (seconds(row.detected), seconds(row.restored));
-            writeln!(
-                f,
-                "{:13}buttressed  {}{detected:>10}{restored:>10}{better:>8}",
-                "", row.buttressed
-            )?;
+            for guarded in &row.guarded {
+                let (detected, restored) = (seconds(guarded.detected), seconds(guarded.restored));
+                let better = if guarded.figures.beats(&row.naked) {
+                    "yes"
+                } else {
+                    "NO"
+                };
+                let (name, figures) = (guarded.client.name(), &guarded.figures);
+                writeln!(
+                    f,
+                    "{:13}{name:<10}{figures}{detected:>10}{restored:>10}{better:>8}",
+                    ""
+                )?;
+            }
         }
         for row in &self.faults {
             let right = if row.right() { "right" } else { "WRONG" };
@@ -265,7 +295,8 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "\nlatencies in ms, from when a call was due; detected after the fault began, restored after it ended\n"
+            "\nlatencies in ms, from when a call was due; detected after the fault began, restored after it ended;\n\
+             verdicts and replicas as the failover client sees them\n"
         )?;
         writeln!(
             f,
@@ -283,15 +314,15 @@ impl fmt::Display for Report {
         match worse.as_slice() {
             [] if self.right() => write!(
                 f,
-                "\nThe buttressed client did better under every fault, and said rightly what it was."
+                "\nThe guarded clients did better under every fault, and it was rightly said what it was."
             ),
             [] => write!(
                 f,
-                "\nThe buttressed client did better under every fault, and was wrong about some."
+                "\nThe guarded clients did better under every fault, and some were not said rightly."
             ),
             worse => write!(
                 f,
-                "\nThe buttressed client did NOT do better under: {}.",
+                "\nNot all guarded clients did better under: {}.",
                 worse.join(", ")
             ),
         }

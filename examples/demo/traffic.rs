@@ -1,4 +1,4 @@
-//! The same open-loop traffic through both clients.
+//! The same open-loop traffic through all clients.
 
 use std::{
     mem,
@@ -12,16 +12,17 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{Fallible, clients::Clients, faults::Slot};
+use crate::{
+    Fallible,
+    clients::{Client, Clients},
+    faults::Slot,
+};
 
 /// How long after the last call everything has ended: well past every deadline.
 const STRAGGLERS: Duration = Duration::from_secs(5);
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Client {
-    Naked,
-    Buttressed,
-}
+/// Of each guarded client.
+pub(crate) type Attempts = [u64; 3];
 
 /// How one call went.
 #[derive(Clone, Copy)]
@@ -58,28 +59,25 @@ impl Samples {
 
 /// Sends on time, whether or not earlier calls have returned, until all slots are over and all calls have ended.
 ///
-/// Returns how many attempts the buttressed client started in each slot.
+/// Returns how many attempts each guarded client started in each slot.
 pub(crate) async fn drive(
     clients: Clients,
     buttress: Buttress,
     slots: Vec<Slot>,
     rate: u64,
     samples: Arc<Samples>,
-) -> Fallible<Vec<u64>> {
+) -> Fallible<Vec<Attempts>> {
     let mut calls = JoinSet::new();
-    let mut started = vec![0];
+    let mut started = vec![[0; 3]];
     let begin = slots.first().ok_or("nothing to do")?.begins;
     let mut number = 0;
     let mut due = begin;
     for slot in &slots {
         while due < slot.ends {
             sleep(due.since(CLOCK.now())).await;
-            // Each goes first every other time.
-            let order = if number % 2 == 0 {
-                [Client::Naked, Client::Buttressed]
-            } else {
-                [Client::Buttressed, Client::Naked]
-            };
+            // Each goes first in turn.
+            let mut order = Client::ALL;
+            order.rotate_left(number as usize % Client::ALL.len());
             for client in order {
                 calls.spawn(call(
                     client,
@@ -110,14 +108,13 @@ pub(crate) async fn drive(
     if let Some(last) = started.last_mut() {
         *last = attempts(&buttress);
     }
-    Ok(started.windows(2).map(|pair| pair[1] - pair[0]).collect())
+    let between =
+        |pair: &[Attempts]| std::array::from_fn(|client| pair[1][client] - pair[0][client]);
+    Ok(started.windows(2).map(between).collect())
 }
 
 async fn call(client: Client, clients: Clients, number: u64, due: Nanos, samples: Arc<Samples>) {
-    let good = match client {
-        Client::Naked => clients.naked(number).await,
-        Client::Buttressed => clients.buttressed().await,
-    };
+    let good = clients.call(client, number).await;
     samples.push(Sample {
         client,
         due,
@@ -126,11 +123,13 @@ async fn call(client: Client, clients: Clients, number: u64, due: Nanos, samples
     });
 }
 
-fn attempts(buttress: &Buttress) -> u64 {
+fn attempts(buttress: &Buttress) -> Attempts {
     let snapshots = buttress.registry().snapshot(CLOCK.now());
-    snapshots
-        .iter()
-        .filter(|known| known.endpoint.is_some())
-        .map(|known| known.counts.started)
-        .sum()
+    Client::GUARDED.map(|client| {
+        snapshots
+            .iter()
+            .filter(|known| *known.policy == *client.name() && known.endpoint.is_some())
+            .map(|known| known.counts.started)
+            .sum()
+    })
 }

@@ -10,10 +10,7 @@ use std::{
 use buttress::{Buttress, CLOCK, Event, Nanos};
 use tokio::time::sleep;
 
-use crate::{
-    fleet::NAMES,
-    traffic::{Client, Samples},
-};
+use crate::{clients::Client, fleet::NAMES, traffic::Samples};
 
 /// Events show within this.
 const TICK: Duration = Duration::from_millis(10);
@@ -83,7 +80,7 @@ impl Watch {
             });
             self.tell(
                 event.at,
-                &format!("  {} buttress: {}", name.unwrap_or("?"), event.kind),
+                &format!("  {} {}: {}", name.unwrap_or("?"), event.policy, event.kind),
             );
             self.events.push(event);
         }
@@ -105,7 +102,7 @@ impl Watch {
     fn tell_progress(&mut self, at: Nanos) {
         let ended = self.samples.since(self.known);
         self.known += ended.len();
-        let [naked, buttressed] = [Client::Naked, Client::Buttressed].map(|client| {
+        let said = Client::ALL.map(|client| {
             let of_it = || ended.iter().filter(move |sample| sample.client == client);
             let slowest = of_it()
                 .map(|sample| sample.latency)
@@ -113,14 +110,12 @@ impl Watch {
                 .unwrap_or_default();
             let good = of_it().filter(|sample| sample.good).count();
             format!(
-                "{good:>3} of {:>3} good, slowest {:>4} ms",
+                "{} {good}/{} {} ms",
+                client.name(),
                 of_it().count(),
                 slowest.as_millis()
             )
         });
-        self.tell(
-            at,
-            &format!("  · last second: naked {naked} | buttressed {buttressed}"),
-        );
+        self.tell(at, &format!("  · good, slowest: {}", said.join(" | ")));
     }
 }

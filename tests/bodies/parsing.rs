@@ -4,6 +4,7 @@ use std::{error::Error, fmt, io};
 
 use buttress::{
     ATTEMPT_HEADER, BUDGET_HEADER, Cause, DEADLINE_HEADER, Describe, Http, Outcome, Protocol,
+    Resend,
 };
 use http::{Request, Response, header};
 use http_body_util::Empty;
@@ -47,6 +48,17 @@ fn headers_of_peers_cost_no_allocation() {
         });
         assert_eq!(read, 0, "{retry_after}");
     }
+}
+
+/// Beside what the request itself costs: what both sides share, and a box for each.
+#[test]
+fn a_body_that_is_read_once_costs_three_allocations_to_keep() {
+    let frames = || super::support::Frames::new([super::support::data("one")]);
+    let mut request = Request::new(axum::body::Body::new(frames()));
+    let mut copy = None;
+    let kept = allocations(|| copy = Http.copy(&mut request));
+    assert!(copy.is_some());
+    assert_eq!(kept, 3);
 }
 
 #[derive(Debug)]

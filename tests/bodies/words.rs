@@ -28,8 +28,8 @@ const fn failure(cause: Cause) -> Outcome {
 #[tokio::test]
 async fn connections_that_come_to_nothing_or_break() {
     for (version, base, outcome) in [
-        (Version::One, nobody().await, failure(Cause::Connect)),
-        (Version::Two, nobody().await, failure(Cause::Connect)),
+        (Version::One, nobody(), failure(Cause::Connect)),
+        (Version::Two, nobody(), failure(Cause::Connect)),
         (
             Version::One,
             answering(b"", true).await,
@@ -218,7 +218,7 @@ async fn the_patience_of_others() {
 
 #[tokio::test]
 async fn a_lazy_channel_to_a_dead_port() {
-    let channel = tonic::transport::Channel::from_shared(nobody().await).unwrap();
+    let channel = tonic::transport::Channel::from_shared(nobody()).unwrap();
     let request = Request::new(tonic::body::Body::empty());
     let error = channel
         .connect_lazy()

@@ -117,6 +117,8 @@ pub struct Stamp {
     pub again: u32,
     /// Are extra sends at an end: is it one itself, or is there no budget for any?
     pub spent: bool,
+    /// The number of the lease by which the endpoint is the primary, as far as is known here.
+    pub epoch: Option<u64>,
 }
 
 impl Stamp {
@@ -129,6 +131,7 @@ impl Stamp {
             discreet: false,
             again: 0,
             spent: false,
+            epoch: None,
         }
     }
 
@@ -164,10 +167,18 @@ impl Stamp {
         self
     }
 
+    /// Sets the number of the endpoint's lease.
+    #[inline]
+    #[must_use]
+    pub const fn epoch(mut self, epoch: Option<u64>) -> Self {
+        self.epoch = epoch;
+        self
+    }
+
     /// Is there nothing to know?
     #[inline]
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.left.is_none() && self.again == 0 && !self.spent
+        self.left.is_none() && self.again == 0 && !self.spent && self.epoch.is_none()
     }
 }

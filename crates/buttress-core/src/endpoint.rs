@@ -21,6 +21,7 @@ pub struct Endpoint {
     version: Option<Arc<str>>,
     weight: u32,
     priority: u32,
+    epoch: Option<u64>,
 }
 
 impl Endpoint {
@@ -38,6 +39,7 @@ impl Endpoint {
                 version: None,
                 weight: 1,
                 priority: 0,
+                epoch: None,
             }),
             // Credentials must not reach a log by way of the very error that refuses them.
             Some(reason) if address.contains('@') => Err(InvalidEndpoint {
@@ -60,6 +62,7 @@ impl Endpoint {
             version: None,
             weight: 1,
             priority: 0,
+            epoch: None,
         }
     }
 
@@ -90,6 +93,20 @@ impl Endpoint {
     pub const fn priority(mut self, priority: u32) -> Self {
         self.priority = priority;
         self
+    }
+
+    /// By which lease it is the primary, numbered so that each is higher than all before it: see [`Fence`](crate::Fence). It is told with
+    /// every request, and a set with an earlier one than was seen before is not believed.
+    #[must_use]
+    pub const fn epoch(mut self, epoch: u64) -> Self {
+        self.epoch = Some(epoch);
+        self
+    }
+
+    /// The number of its lease, where it is a primary that holds one.
+    #[must_use]
+    pub const fn of_epoch(&self) -> Option<u64> {
+        self.epoch
     }
 
     pub(crate) const fn in_zone(&self) -> Option<&Arc<str>> {

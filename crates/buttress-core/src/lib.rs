@@ -43,6 +43,7 @@ mod endpoint;
 mod enforce;
 mod event;
 mod explain;
+mod fence;
 mod health;
 mod key;
 mod limit;
@@ -83,6 +84,7 @@ pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use enforce::{Enforce, EnforcePolicy, Rule};
 pub use event::{Event, EventKind, Events, Recent};
 pub use explain::{Delay, Explanation, Threshold, Traffic};
+pub use fence::{Fence, StaleEpoch};
 pub use health::{
     EwmaPolicy, Health, HealthPolicy, PhiPolicy, RatePolicy, Rhythm, SlowPolicy, Window,
 };
@@ -96,7 +98,7 @@ pub use pick::{PickPolicy, Picker};
 pub use policy_error::PolicyError;
 pub use priority::Priority;
 pub use probe::{Edge, ProbePolicy, Rota};
-pub use protocol::{Protocol, Resend};
+pub use protocol::{Discard, Protocol, Resend};
 pub use receipt::{Due, End, Receipt};
 pub use reconnect::ReconnectPolicy;
 pub use redact::Redact;

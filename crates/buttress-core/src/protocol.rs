@@ -45,6 +45,15 @@ pub trait Protocol<Res, Err>: Clone {
     fn refuse(&self, refusal: Refusal) -> Result<Self::Response, Self::Error>;
 }
 
+/// What becomes of an answer that nobody wants: that of a copy.
+pub trait Discard<Res> {
+    /// Ready once it is over.
+    type Discarding: Future<Output = ()>;
+
+    /// Reads it as far as its outcome needs, and drops it.
+    fn discard(&self, response: Res) -> Self::Discarding;
+}
+
 /// What only the protocol can tell about a request: may it be handled twice, can it be copied.
 pub trait Resend<Req> {
     /// Is there evidence that handling it twice does no harm: a method, a key, the owner's word?

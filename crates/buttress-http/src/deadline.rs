@@ -1,6 +1,6 @@
 //! How long a request is waited for, from one server to the next.
 
-use std::time::Duration;
+use std::{cell::RefCell, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -10,13 +10,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 /// of two machines differ. Whatever is no number of milliseconds is ignored, and so is zero, which means no timeout to Envoy.
 pub const DEADLINE_HEADER: HeaderName = HeaderName::from_static("x-envoy-expected-rq-timeout-ms");
 
-/// The least that is said, if anything is. Whoever sends it can only make their own request shorter.
-pub(crate) fn read(headers: &HeaderMap) -> Option<Duration> {
-    if headers.is_empty() {
-        return None;
-    }
-    let said = headers.get_all(DEADLINE_HEADER).into_iter();
-    said.filter_map(|value| parse(value.as_bytes())).min()
+thread_local! {
+    /// The last that was written: mostly the deadline of one policy, over and over.
+    static LAST: RefCell<(u64, HeaderValue)> = const { RefCell::new((0, HeaderValue::from_static("0"))) };
 }
 
 /// Says it, in place of what was said.
@@ -24,10 +20,23 @@ pub(crate) fn write(headers: &mut HeaderMap, left: Duration) {
     // Rounded up: ours is the first to be over, so that whoever is cut short with us is not taken for failed.
     let millis = left.as_nanos().div_ceil(1_000_000);
     let millis = u64::try_from(millis).unwrap_or(u64::MAX);
-    headers.insert(DEADLINE_HEADER, HeaderValue::from(millis));
+    headers.insert(DEADLINE_HEADER, value(millis));
 }
 
-fn parse(text: &[u8]) -> Option<Duration> {
+fn value(millis: u64) -> HeaderValue {
+    let known = LAST.try_with(|last| {
+        let (of, value) = &mut *last.borrow_mut();
+        if *of != millis {
+            (*of, *value) = (millis, HeaderValue::from(millis));
+        }
+        value.clone()
+    });
+    // A thread that ends has forgotten it.
+    known.unwrap_or_else(|_| HeaderValue::from(millis))
+}
+
+/// Whoever sends it can only make their own request shorter.
+pub(crate) fn parse(text: &[u8]) -> Option<Duration> {
     let digits = text.trim_ascii();
     if digits.is_empty() {
         return None;
@@ -44,6 +53,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::hints;
 
     fn headers(values: &[&[u8]]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -77,7 +87,7 @@ mod tests {
             ),
             (&[b"soon", b"300", b"200", b"0"], millis(200)),
         ] {
-            assert_eq!(read(&headers(values)), read_as, "{values:?}");
+            assert_eq!(hints::read(&headers(values)).within, read_as, "{values:?}");
         }
     }
 
@@ -95,7 +105,7 @@ mod tests {
                 headers.get_all(DEADLINE_HEADER).iter().collect::<Vec<_>>(),
                 [said]
             );
-            assert!(read(&headers).is_some());
+            assert!(hints::read(&headers).within.is_some());
         }
     }
 
@@ -112,10 +122,10 @@ mod tests {
             let number = digits.filter(|said| !said.starts_with('+')).and_then(|said| said.parse().ok());
             let naive = number.filter(|millis| *millis > 0).map(Duration::from_millis);
             let long = digits.is_some_and(|said| said.len() > 19);
-            prop_assert!(long || read(&headers(&[&said])) == naive);
+            prop_assert!(long || hints::read(&headers(&[&said])).within == naive);
             let mut written = HeaderMap::new();
             write(&mut written, left);
-            prop_assert!(read(&written).is_none_or(|span| span >= left.min(Duration::from_millis(u64::MAX))));
+            prop_assert!(hints::read(&written).within.is_none_or(|span| span >= left.min(Duration::from_millis(u64::MAX))));
         }
     }
 

@@ -1,5 +1,6 @@
 //! That a request is an extra one, from one server to the next.
 
+use buttress_core::Stamp;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Which send of the same call this is, from 1: `x-envoy-attempt-count`.
@@ -13,34 +14,34 @@ pub const ATTEMPT_HEADER: HeaderName = HeaderName::from_static("x-envoy-attempt-
 /// Nothing is sent twice for the request then. Whoever sends it can only make their own request less sure.
 pub const BUDGET_HEADER: HeaderName = HeaderName::from_static("x-buttress-budget");
 
+/// The number of the lease by which the receiver is the primary, as far as the sender knows: `x-buttress-epoch`; see
+/// [`Endpoint::epoch`](buttress_core::Endpoint::epoch).
+pub const EPOCH_HEADER: HeaderName = HeaderName::from_static("x-buttress-epoch");
+
 const SPENT: &[u8] = b"spent";
 
-/// Is it an extra one, or are extra ones at an end?
-pub(crate) fn read(headers: &HeaderMap) -> bool {
-    let any = |name: HeaderName, is: fn(&[u8]) -> bool| {
-        let said = headers.get_all(&name).into_iter();
-        said.map(HeaderValue::as_bytes)
-            .map(<[u8]>::trim_ascii)
-            .any(is)
-    };
-    !headers.is_empty()
-        && (any(ATTEMPT_HEADER, beyond_one)
-            || any(BUDGET_HEADER, |word| word.eq_ignore_ascii_case(SPENT)))
+/// Are extra sends at an end?
+pub(crate) fn is_spent(word: &[u8]) -> bool {
+    word.trim_ascii().eq_ignore_ascii_case(SPENT)
 }
 
 /// Says it, in place of what was said.
-pub(crate) fn write(headers: &mut HeaderMap, again: u32, spent: bool) {
-    if again > 0 {
-        let attempt = u64::from(again) + 1;
+pub(crate) fn write(headers: &mut HeaderMap, stamp: &Stamp) {
+    if stamp.again > 0 {
+        let attempt = u64::from(stamp.again) + 1;
         headers.insert(ATTEMPT_HEADER, HeaderValue::from(attempt));
     }
-    if spent {
+    if stamp.spent {
         headers.insert(BUDGET_HEADER, HeaderValue::from_static("spent"));
+    }
+    if let Some(epoch) = stamp.epoch {
+        headers.insert(EPOCH_HEADER, HeaderValue::from(epoch));
     }
 }
 
 /// Is it a number above 1? Of any length: nothing is computed.
-fn beyond_one(text: &[u8]) -> bool {
+pub(crate) fn is_extra(number: &[u8]) -> bool {
+    let text = number.trim_ascii();
     let zeros = text.iter().take_while(|digit| **digit == b'0').count();
     let digits = text.get(zeros..).unwrap_or_default();
     !digits.is_empty() && digits != b"1" && digits.iter().all(u8::is_ascii_digit)
@@ -51,6 +52,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::hints;
 
     #[test]
     fn only_a_number_above_one_is_an_extra_send() {
@@ -69,7 +71,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(ATTEMPT_HEADER, HeaderValue::from_static(said));
-            assert_eq!(read(&headers), extra, "{said:?}");
+            assert_eq!(hints::read(&headers).extra, extra, "{said:?}");
         }
         for (said, extra) in [
             ("spent", true),
@@ -79,7 +81,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(BUDGET_HEADER, HeaderValue::from_static(said));
-            assert_eq!(read(&headers), extra, "{said:?}");
+            assert_eq!(hints::read(&headers).extra, extra, "{said:?}");
         }
     }
 
@@ -87,8 +89,8 @@ mod tests {
     fn reads_what_it_writes_and_writes_nothing_of_a_first_send() {
         for (again, spent) in [(0, false), (0, true), (1, false), (u32::MAX, true)] {
             let mut headers = HeaderMap::new();
-            write(&mut headers, again, spent);
-            assert_eq!(read(&headers), again > 0 || spent);
+            write(&mut headers, &Stamp::new().again(again).spent(spent));
+            assert_eq!(hints::read(&headers).extra, again > 0 || spent);
             assert_eq!(headers.is_empty(), again == 0 && !spent);
         }
     }
@@ -111,7 +113,7 @@ mod tests {
                     .is_some_and(|attempt| attempt > 1);
                 let long = digits.is_some_and(|said| said.len() > 38);
                 let headers = HeaderMap::from_iter([(ATTEMPT_HEADER, value)]);
-                prop_assert!(long || read(&headers) == naive);
+                prop_assert!(long || hints::read(&headers).extra == naive);
             }
         }
     }

@@ -2,13 +2,15 @@
 
 use std::marker::PhantomData;
 
-use buttress_core::{Call, Describe, Labels, Outcome, Protocol, Receipt, Refusal, Resend, Stamp};
+use buttress_core::{
+    Call, Describe, Discard, Labels, Outcome, Protocol, Receipt, Refusal, Resend, Stamp,
+};
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 
 use crate::{
-    BoxedErrors, Errors, GuardedBody, Replay, Replayable, TypedErrors, classify, deadline, hops,
-    refuse, resend,
+    BoxedErrors, Discarding, Errors, GuardedBody, Replay, Replayable, TypedErrors, classify,
+    deadline, hints, hops, refuse, resend,
 };
 
 /// HTTP: 5xx fail, 429 and 503 with `Retry-After` are overload, other 4xx are the caller's fault.
@@ -166,12 +168,8 @@ impl<B, K> Describe<Request<B>> for Http<K> {
     }
 
     fn call(&self, request: &Request<B>) -> Call {
-        let mut call: Call = request.extensions().get().copied().unwrap_or_default();
-        if let Some(span) = deadline::read(request.headers()) {
-            call = call.and(Call::new().within(span));
-        }
-        call.extra |= hops::read(request.headers());
-        call
+        let said = request.extensions().get().copied().unwrap_or_default();
+        hints::read(request.headers()).and(said)
     }
 
     fn stamp(&self, request: &mut Request<B>, stamp: &Stamp) {
@@ -181,7 +179,7 @@ impl<B, K> Describe<Request<B>> for Http<K> {
         {
             deadline::write(request.headers_mut(), left);
         }
-        hops::write(request.headers_mut(), stamp.again, stamp.spent);
+        hops::write(request.headers_mut(), stamp);
     }
 }
 
@@ -196,5 +194,13 @@ impl<B: Replayable, K> Resend<Request<B>> for Http<K> {
 
     fn lost(&self, copy: &Request<B>) -> bool {
         copy.body().lost()
+    }
+}
+
+impl<B: Body, K> Discard<Response<B>> for Http<K> {
+    type Discarding = Discarding<B>;
+
+    fn discard(&self, response: Response<B>) -> Discarding<B> {
+        Discarding::of(response.into_body())
     }
 }

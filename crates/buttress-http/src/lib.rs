@@ -24,10 +24,12 @@ mod body_error;
 mod classify;
 mod date;
 mod deadline;
+mod discard;
 mod errors;
 mod grammar;
 mod grpc;
 mod guarded_body;
+mod hints;
 mod hops;
 mod http;
 mod idle;
@@ -41,13 +43,14 @@ mod trust;
 pub use self::http::{BoxedHttp, Http};
 pub use body_error::BodyError;
 pub use deadline::DEADLINE_HEADER;
+pub use discard::Discarding;
 pub use errors::{BoxedErrors, Errors, TypedErrors};
 pub use grpc::{
     BoxedGrpc, Filled, GRPC_TIMEOUT_HEADER, Grpc, GrpcProbe, PREVIOUS_ATTEMPTS_HEADER,
     PUSHBACK_HEADER,
 };
 pub use guarded_body::GuardedBody;
-pub use hops::{ATTEMPT_HEADER, BUDGET_HEADER};
+pub use hops::{ATTEMPT_HEADER, BUDGET_HEADER, EPOCH_HEADER};
 pub use idle::{Idle, IdleBody, IdleFuture, IdleLayer};
 pub use key::{ByHeader, ByHost};
 pub use probe::HttpProbe;

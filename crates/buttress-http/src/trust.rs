@@ -6,15 +6,16 @@ use http::{HeaderName, Request};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{ATTEMPT_HEADER, BUDGET_HEADER, DEADLINE_HEADER};
+use crate::{ATTEMPT_HEADER, BUDGET_HEADER, DEADLINE_HEADER, EPOCH_HEADER};
 
-/// What only hops of our own may say: how long they wait, which send it is, whether there may be more.
+/// What only hops of our own may say: how long they wait, which send it is, whether there may be more, who the primary is.
 ///
 /// A client's own words are not among them: an `Idempotency-Key`, a `grpc-timeout`.
-const OURS: [HeaderName; 5] = [
+const OURS: [HeaderName; 6] = [
     DEADLINE_HEADER,
     ATTEMPT_HEADER,
     BUDGET_HEADER,
+    EPOCH_HEADER,
     HeaderName::from_static("grpc-previous-rpc-attempts"),
     HeaderName::from_static("grpc-retry-pushback-ms"),
 ];
@@ -24,7 +25,7 @@ const OURS: [HeaderName; 5] = [
 /// None of it can do more than make the sender's own request less sure, but what is passed on is believed by every server behind this one,
 /// and told in its figures. It goes above every guard, for guards read it.
 ///
-/// Stripped: [`DEADLINE_HEADER`], [`ATTEMPT_HEADER`], [`BUDGET_HEADER`], `grpc-previous-rpc-attempts`, `grpc-retry-pushback-ms`. Kept: what
+/// Stripped: [`DEADLINE_HEADER`], [`ATTEMPT_HEADER`], [`BUDGET_HEADER`], [`EPOCH_HEADER`], `grpc-previous-rpc-attempts`, `grpc-retry-pushback-ms`. Kept: what
 /// clients say for themselves, as `Idempotency-Key` and `grpc-timeout`.
 ///
 /// # Examples

@@ -15,7 +15,7 @@
 //! | background services that are run again when they fail | [`Supervisor`] |
 //! | policies from a file | [`Buttress`], feature `serde`; [every key](docs::config) |
 //!
-//! Pages: [how an endpoint is judged](docs::detection), [the order of the parts](docs::order), [deadlines](docs::deadlines), [too much to do](docs::overload), [policies from files](docs::config).
+//! Pages: [how an endpoint is judged](docs::detection), [the order of the parts](docs::order), [whom to ask, and how many](docs::redundancy), [deadlines](docs::deadlines), [too much to do](docs::overload), [policies from files](docs::config).
 //!
 //! # Examples
 //!
@@ -50,6 +50,7 @@ mod guard;
 mod handle;
 mod host;
 mod labelled;
+mod mirror;
 mod pass_on;
 mod plain;
 mod policy;
@@ -67,27 +68,28 @@ pub use buttress::Buttress;
 pub use buttress_core::{
     AdaptivePolicy, Admission, Ask, Attempt, BackoffPolicy, BreakerPolicy, Budget, Call,
     CallCounts, Calls, Cause, Causes, Clock, Counts, Coverage, Decided, Decisions, Delay, Describe,
-    Destination, Due, EjectionPolicy, End, Endpoint, Enforce, EnforcePolicy, Episode, Event,
-    EventKind, Events, EwmaPolicy, Explanation, FaultKind, Force, Growth, Health, HealthPolicy,
-    Hold, InvalidEndpoint, Jitter, Key, KeyOf, Labels, LimitPolicy, Limiter, Nanos, Origin,
-    Outcome, Panic, PeersPolicy, Permit, PhiPolicy, PickPolicy, Place, PolicyError, Priority,
-    ProbePolicy, Protocol, RampPolicy, RatePolicy, Ratio, Receipt, Recent, ReconnectPolicy,
-    Recovery, Redact, Redundancy, Refusal, Registry, Reliability, Resend, Restart, Rhythm, Rule,
-    ShedPolicy, Sign, SlowPolicy, Snapshot, Stamp, State, SupervisorPolicy, Suspect, Tally,
-    Threshold, ThrottlePolicy, Ticket, Traffic, Trend, TrialPolicy, UnknownName, Verdict, Vitals,
-    Window,
+    Destination, Discard, Due, EjectionPolicy, End, Endpoint, Enforce, EnforcePolicy, Episode,
+    Event, EventKind, Events, EwmaPolicy, Explanation, FaultKind, Fence, Force, Growth, Health,
+    HealthPolicy, Hold, InvalidEndpoint, Jitter, Key, KeyOf, Labels, LimitPolicy, Limiter, Nanos,
+    Origin, Outcome, Panic, PeersPolicy, Permit, PhiPolicy, PickPolicy, Place, PolicyError,
+    Priority, ProbePolicy, Protocol, RampPolicy, RatePolicy, Ratio, Receipt, Recent,
+    ReconnectPolicy, Recovery, Redact, Redundancy, Refusal, Registry, Reliability, Resend, Restart,
+    Rhythm, Rule, ShedPolicy, Sign, SlowPolicy, Snapshot, StaleEpoch, Stamp, State,
+    SupervisorPolicy, Suspect, Tally, Threshold, ThrottlePolicy, Ticket, Traffic, Trend,
+    TrialPolicy, UnknownName, Verdict, Vitals, Window,
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{
     ATTEMPT_HEADER, BUDGET_HEADER, BodyError, BoxedErrors, BoxedGrpc, BoxedHttp, ByHeader, ByHost,
-    DEADLINE_HEADER, Errors, Filled, GRPC_TIMEOUT_HEADER, Grpc, GrpcProbe, GuardedBody, Http,
-    HttpProbe, Idle, IdleBody, IdleFuture, IdleLayer, Once, PREVIOUS_ATTEMPTS_HEADER,
-    PUSHBACK_HEADER, Replay, ReplayError, Replayable, TrustBoundary, TrustBoundaryLayer,
-    TypedErrors,
+    DEADLINE_HEADER, Discarding, EPOCH_HEADER, Errors, Filled, GRPC_TIMEOUT_HEADER, Grpc,
+    GrpcProbe, GuardedBody, Http, HttpProbe, Idle, IdleBody, IdleFuture, IdleLayer, Once,
+    PREVIOUS_ATTEMPTS_HEADER, PUSHBACK_HEADER, Replay, ReplayError, Replayable, TrustBoundary,
+    TrustBoundaryLayer, TypedErrors,
 };
 pub use clock::CLOCK;
 pub use dispatch::{
-    Connect, Dispatch, DispatchFuture, DispatchLayer, EndpointSets, Fixed, Never, RetryLayer, fixed,
+    Connect, Dispatch, DispatchFuture, DispatchLayer, EndpointSets, Fixed, MirroredTrials, Never,
+    RetryLayer, fixed,
 };
 pub use fallback::{
     Backed, Failure, Fallback, FallbackFuture, FallbackLayer,
@@ -98,6 +100,9 @@ pub use guard::{
 };
 pub use handle::{Handle, Handles, Subscription};
 pub use labelled::Labelled;
+pub use mirror::{
+    ByDigest, Compare, Dropped, Mirror, MirrorCounts, MirrorFuture, MirrorLayer, Second,
+};
 pub use plain::{Fault, Foreign, Idempotent, Plain};
 pub use policy::Policy;
 #[cfg(feature = "probe-tcp")]

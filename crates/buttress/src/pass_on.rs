@@ -53,6 +53,16 @@ macro_rules! pass_on {
                 self.0.lost(copy)
             }
         }
+
+        impl<P: ::buttress_core::Discard<Res>, F, Res> ::buttress_core::Discard<Res>
+            for $name<P, F>
+        {
+            type Discarding = P::Discarding;
+
+            fn discard(&self, response: Res) -> P::Discarding {
+                self.0.discard(response)
+            }
+        }
     };
 }
 

@@ -3,11 +3,12 @@
 use std::{
     error::Error,
     fmt,
+    future::{Ready, ready},
     task::{Context, Poll},
 };
 
 use buttress_core::{
-    Call, Cause, Describe, Labels, Outcome, Protocol, Receipt, Refusal, Resend, Stamp,
+    Call, Cause, Describe, Discard, Labels, Outcome, Protocol, Receipt, Refusal, Resend, Stamp,
 };
 
 /// Any service whose error can be made from a [`Refusal`] (`BoxError` can): `Err` is failure, `Ok` is success.
@@ -119,6 +120,30 @@ impl<Req: Clone, P> Resend<Req> for Idempotent<P> {
 
     fn copy(&self, request: &mut Req) -> Option<Req> {
         Some(request.clone())
+    }
+}
+
+impl<Res> Discard<Res> for Plain {
+    type Discarding = Ready<()>;
+
+    fn discard(&self, _: Res) -> Ready<()> {
+        ready(())
+    }
+}
+
+impl<Res> Discard<Res> for Foreign {
+    type Discarding = Ready<()>;
+
+    fn discard(&self, _: Res) -> Ready<()> {
+        ready(())
+    }
+}
+
+impl<P: Discard<Res>, Res> Discard<Res> for Idempotent<P> {
+    type Discarding = P::Discarding;
+
+    fn discard(&self, response: Res) -> P::Discarding {
+        self.0.discard(response)
     }
 }
 

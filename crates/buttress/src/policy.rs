@@ -24,6 +24,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// | `tolerable` | 1 % | failed calls that are no reason to act |
 /// | `false_alarm_every` | 30 days | how seldom a healthy destination may be taken for ill, all its endpoints together |
 /// | `extra_load` | 10 % | extra sends allowed, of all requests, plus a reserve of 10 |
+/// | `peak_load` | not declared | how much of what the endpoints can bear is in use at peak, without extra sends |
 /// | `health` | derived from `tolerable` and `false_alarm_every` | when an endpoint counts as down |
 /// | `caller_share` | none | the largest part of the evidence that may come from one caller |
 /// | `peers` | binomial test, every 10 s | who fails more often than the others explain |
@@ -77,6 +78,8 @@ pub struct Policy {
     redundancy: Redundancy,
     extra_load: Ratio,
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    peak_load: Option<Ratio>,
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     caller_share: Option<Ratio>,
     health: HealthPolicy,
     peers: PeersPolicy,
@@ -102,6 +105,7 @@ impl Policy {
             false_alarm_every: Rules::default().false_alarm_every,
             redundancy: Redundancy::None,
             extra_load: Ratio::percent(10),
+            peak_load: None,
             caller_share: None,
             health: HealthPolicy::default(),
             peers: PeersPolicy::Binomial,
@@ -189,6 +193,24 @@ impl Policy {
     #[must_use]
     pub const fn extra_load(mut self, share: Ratio) -> Self {
         self.extra_load = share;
+        self
+    }
+
+    /// Declares how much of what the endpoints can bear is in use at peak, without extra sends. A policy whose extra sends would then
+    /// be more than they can bear is refused.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use buttress::{Policy, Ratio, Redundancy};
+    ///
+    /// let policy = Policy::new().redundancy(Redundancy::failover(3)).extra_load(Ratio::percent(20)).peak_load(Ratio::percent(85));
+    /// let error = policy.check().unwrap_err();
+    /// assert_eq!(error.to_string(), "extra_load = 0.2: needs less than 0.176: at a peak_load of 0.85 more cannot be borne");
+    /// ```
+    #[must_use]
+    pub const fn peak_load(mut self, share: Ratio) -> Self {
+        self.peak_load = Some(share);
         self
     }
 
@@ -282,6 +304,7 @@ impl Policy {
         self.pick.check()?;
         self.probe.check()?;
         self.check_extra_load()?;
+        self.check_peak_load()?;
         self.rules(Parts::default()).check()
     }
 
@@ -305,6 +328,27 @@ impl Policy {
             self.extra_load.as_f64(),
             needs,
         ))
+    }
+
+    /// A queue is stable only while less comes in than can be served: peak · (1 + r) < 1.
+    fn check_peak_load(&self) -> Result<(), PolicyError> {
+        let Some(peak) = self.peak_load else {
+            return Ok(());
+        };
+        let (peak, extra) = (peak.as_f64(), self.extra_load.as_f64());
+        if !(peak > 0.0 && peak < 1.0) {
+            return Err(PolicyError::new(
+                "peak_load",
+                peak,
+                "more than 0 and less than 1",
+            ));
+        }
+        if self.redundancy.attempts() == 1 || peak * (1.0 + extra) < 1.0 {
+            return Ok(());
+        }
+        let most = ((1.0 / peak - 1.0) * 1000.0).floor() / 1000.0;
+        let needs = format!("less than {most}: at a peak_load of {peak} more cannot be borne");
+        Err(PolicyError::new("extra_load", extra, needs))
     }
 
     /// The share of calls that may be hedged: two thirds of the extra load, which leaves some for calls that fail.

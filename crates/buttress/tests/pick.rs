@@ -10,8 +10,9 @@ use std::{
 };
 
 use buttress::{
-    Buttress, CLOCK, Dispatch, Endpoint, Force, HealthPolicy, Idempotent, PickPolicy, Plain,
-    Policy, Redundancy, Snapshot, fixed,
+    Buttress, CLOCK, Describe, Dispatch, Endpoint, Force, HealthPolicy, Idempotent, Outcome,
+    PickPolicy, Plain, Policy, Protocol, Receipt, Redundancy, Refusal, Resend, Snapshot, Stamp,
+    fixed,
 };
 use futures_core::Stream;
 use tokio::{
@@ -297,4 +298,78 @@ async fn where_too_few_are_usable_all_are_called() {
         after[0] > before[0] + 20 && after[1] > before[1] + 20,
         "{before:?} {after:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_primary_that_has_lost_its_lease_is_not_brought_back_by_a_source_that_lags() {
+    let (tell, sets) = mpsc::unbounded_channel();
+    let (fleet, buttress) = (Fleet::default(), Buttress::new().policy("set", policy()));
+    let service = buttress
+        .dispatch("set", Idempotent(Plain), Sets(sets), fleet.connect())
+        .unwrap();
+    let set = |primary: &str, epoch, standby: &str| {
+        vec![named(primary).epoch(epoch), named(standby).priority(1)]
+    };
+    tell.send(set("a", 7, "b")).unwrap();
+    call(&service, 10).await;
+    for lagging in [set("b", 8, "a"), set("a", 7, "b"), set("b", 8, "a")] {
+        tell.send(lagging).unwrap();
+        sleep(Duration::from_millis(1)).await;
+        call(&service, 10).await;
+    }
+    assert_eq!([fleet.calls("a"), fleet.calls("b")], [10, 30]);
+}
+
+/// Notes the epochs that are stamped.
+#[derive(Clone, Default)]
+struct Epochs(Arc<Mutex<Vec<Option<u64>>>>);
+
+impl Describe<u32> for Epochs {
+    fn stamp(&self, _: &mut u32, stamp: &Stamp) {
+        self.0.lock().unwrap().push(stamp.epoch);
+    }
+}
+
+impl Resend<u32> for Epochs {
+    fn idempotent(&self, _: &u32) -> bool {
+        true
+    }
+
+    fn copy(&self, request: &mut u32) -> Option<u32> {
+        Some(*request)
+    }
+}
+
+impl Protocol<u32, BoxError> for Epochs {
+    type Response = u32;
+    type Error = BoxError;
+
+    fn classify(&self, result: Result<&u32, &BoxError>) -> Outcome {
+        Protocol::<u32, BoxError>::classify(&Plain, result)
+    }
+
+    fn respond(&self, response: u32, _: Receipt) -> u32 {
+        response
+    }
+
+    fn fail(&self, error: BoxError) -> BoxError {
+        error
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Result<u32, BoxError> {
+        Err(refusal.into())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_asked_is_told_by_which_lease() {
+    let (fleet, epochs) = (Fleet::default(), Epochs::default());
+    let buttress = Buttress::new().policy("set", policy());
+    let replicas = fixed([named("a").epoch(7), named("b").priority(1)]).unwrap();
+    let service = buttress
+        .dispatch("set", epochs.clone(), replicas, fleet.connect())
+        .unwrap();
+    fleet.of("a", |replica| replica.fails = true);
+    service.oneshot(1).await.unwrap();
+    assert_eq!(*epochs.0.lock().unwrap(), [Some(7), None]);
 }

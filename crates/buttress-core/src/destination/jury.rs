@@ -37,6 +37,11 @@ pub enum Hold {
 /// From this probability on a fault is a route's: what the verdict calls probable.
 const PROBABLE: f64 = 0.75;
 
+/// Slowness that is everybody's is a load that is too much for all of them: whoever is taken out for it leaves the others with more.
+fn of_all(verdict: &Verdict) -> bool {
+    verdict.probability >= PROBABLE && verdict.place == Place::Everything
+}
+
 fn of_a_route(verdict: &Verdict) -> bool {
     verdict.probability >= PROBABLE && matches!(verdict.place, Place::Route(_) | Place::Method(_))
 }
@@ -61,6 +66,7 @@ impl Shared {
         let scene = Scene::of(self, Some(accused), &members, alarm.since, now);
         let verdict = scene.verdict();
         let of_a_route = verdict.as_ref().is_some_and(of_a_route);
+        let of_all = verdict.as_ref().is_some_and(of_all);
         accused.judged(verdict);
         if of_a_route {
             return Ruling::Hold(Hold::Route);
@@ -73,7 +79,7 @@ impl Shared {
         let (own, others) = tallies
             .split_first()
             .map_or_else(Default::default, |(own, others)| (*own, others));
-        if common_cause(&tallies, tolerable) {
+        if common_cause(&tallies, tolerable) || of_all && scene.first_is_only_slow() {
             return Ruling::Hold(Hold::CommonCause);
         }
         if explained(own, others, tolerable) {

@@ -26,6 +26,10 @@ const SET_BACK: Duration = Duration::from_secs(1);
 /// fall off exponentially (Kingman 1970). Of a hang the first call is that old before there are enough of them.
 const PROOF: u32 = 2;
 
+/// The same of one in three thousand millions, three and a half times: a server that goes on answering serves a queue, and of those there are
+/// many, called a thousand times a second for a month.
+const PROOF_AT_WORK: (u32, u32) = (7, 2);
+
 /// What is borne is this part more than what was seen: the next call is not as fast to the millisecond.
 const BORNE: u32 = 4;
 
@@ -38,6 +42,7 @@ pub(crate) struct Norm {
     age: AtomicU64,
     /// How late a call has to be to prove that late calls are of no queue; zero until the age is learned.
     proof: AtomicU64,
+    proof_at_work: AtomicU64,
     /// An age it was raised to by hand of the only one there is; zero if it was not.
     borne: AtomicU64,
     /// When our last pause ended, and how long it was.
@@ -67,6 +72,7 @@ impl Norm {
         Self {
             age: AtomicU64::new(age),
             proof: AtomicU64::new(0),
+            proof_at_work: AtomicU64::new(0),
             borne: AtomicU64::new(0),
             resumed: AtomicU64::new(0),
             slept: AtomicU64::new(0),
@@ -112,11 +118,20 @@ impl Norm {
         self.age.store(age, Ordering::Relaxed);
         let proof = nanos(usual.saturating_mul(PROOF)).min(nanos(most));
         self.proof.store(proof, Ordering::Relaxed);
+        let (times, part) = PROOF_AT_WORK;
+        let proof = nanos(usual.saturating_mul(times) / part).min(nanos(most));
+        self.proof_at_work.store(proof, Ordering::Relaxed);
     }
 
-    /// So late a call has to be to prove that late calls stand in no queue of calls that go well.
-    pub(crate) fn proof(&self) -> Duration {
-        let proof = Duration::from_nanos(self.proof.load(Ordering::Relaxed));
+    /// So late a call has to be to prove that late calls stand in no queue of calls that go well; more so while their server is `at_work`, and
+    /// ends one after another.
+    pub(crate) fn proof(&self, at_work: bool) -> Duration {
+        let proof = if at_work {
+            &self.proof_at_work
+        } else {
+            &self.proof
+        };
+        let proof = Duration::from_nanos(proof.load(Ordering::Relaxed));
         self.age().max(proof)
     }
 

@@ -7,8 +7,8 @@ use std::{
 
 use super::Shared;
 use crate::{
-    Nanos, Sign, Tally, Verdict,
-    locate::{Call, Candidate, Dimension, Evidence, Known, Sample, diagnose, healthy_rate},
+    Cause, Nanos, Sign, Tally, Verdict,
+    locate::{Call, Candidate, Dimension, Ending, Evidence, Known, Sample, diagnose, healthy_rate},
     sync::Arc,
     vitals::VitalState,
 };
@@ -79,6 +79,24 @@ impl<'a> Scene<'a> {
             calls.fold(Tally::default(), |sum, call| sum.plus(one(call)))
         };
         self.heard.iter().map(tally).collect()
+    }
+
+    /// Does the first still answer in time now and then, and was the rest too late, or given up?
+    pub(crate) fn first_is_only_slow(&self) -> bool {
+        let calls = || {
+            self.heard
+                .first()
+                .into_iter()
+                .flat_map(|first| &first.calls)
+        };
+        let slow = |call: &Call| {
+            matches!(
+                call.ending,
+                Ending::Late | Ending::Failure(Cause::Timeout | Cause::RemoteTimeout)
+            )
+        };
+        calls().any(|call| call.ending.sign() == Sign::Good)
+            && calls().all(|call| call.ending.sign() != Sign::Bad || slow(call))
     }
 
     /// Where the fault is.

@@ -65,6 +65,11 @@ impl Load {
         Glance(self.0.load(Ordering::Relaxed))
     }
 
+    /// For how long no call has ended.
+    pub(crate) fn quiet(&self, now: Nanos) -> Duration {
+        Duration::from_nanos(u64::from(self.glance().silent(now)) << TICK)
+    }
+
     fn change(&self, change: impl Fn(Glance) -> Glance) {
         let _ = self
             .0
@@ -90,9 +95,12 @@ impl Glance {
 
     /// Judged by outcome: only an answer tells how fast it is, and a failure how fast it is not.
     fn ended(self, now: Nanos, took: Duration, outcome: Outcome) -> Self {
-        let left = self
-            .with(UNDER_WAY, self.of(UNDER_WAY).saturating_sub(1))
-            .with(HEARD, tick(now));
+        let left = self.with(UNDER_WAY, self.of(UNDER_WAY).saturating_sub(1));
+        // Given up by us, nothing was heard of it.
+        let left = match outcome {
+            Outcome::Late => left,
+            _ => left.with(HEARD, tick(now)),
+        };
         match outcome {
             Outcome::Success => left.learned(took).with(FAILED, 0),
             Outcome::Failure(_) | Outcome::Overload(_) | Outcome::Late => left
@@ -221,6 +229,21 @@ mod tests {
         (0..times).fold(Glance::default(), |glance, _| {
             glance.begun(now).ended(now, of(millis), Outcome::Success)
         })
+    }
+
+    #[test]
+    fn nothing_was_heard_of_whoever_was_given_up() {
+        let load = Load::default();
+        load.begin(at(0));
+        load.begin(at(0));
+        load.end(at(500), of(500), Outcome::Late);
+        assert!(
+            load.quiet(at(1_000)) > of(990),
+            "{:?}",
+            load.quiet(at(1_000))
+        );
+        load.end(at(1_000), of(1_000), Outcome::Success);
+        assert!(load.quiet(at(1_010)) < of(12));
     }
 
     #[test]

@@ -113,6 +113,31 @@ impl Picker {
         )
     }
 
+    /// Are there members whose breaker lets no call through? One load for each priority.
+    #[must_use]
+    #[inline]
+    pub fn some_are_out(&self) -> bool {
+        self.tiers.iter().any(Tier::some_are_out)
+    }
+
+    /// One of those whose breaker wants to know whether it is well, if it is among the few that are looked at.
+    pub fn due<'a>(
+        &self,
+        now: Nanos,
+        draw: u64,
+        vitals: impl Fn(usize) -> &'a Vitals,
+    ) -> Option<usize> {
+        let known = Known {
+            fronts: &self.fronts,
+            vitals,
+            passed: |_| false,
+            now,
+            limited: self.limited,
+            dealt: Cell::default(),
+        };
+        self.wants_probe(below(draw, self.count().max(1)), &known)
+    }
+
     /// Are so few usable where calls are sent to that their health says nothing any more?
     #[must_use]
     pub fn disregards_health(&self) -> bool {
@@ -143,12 +168,10 @@ impl Picker {
         draws: &mut Draws,
         facts: &impl Facts,
     ) -> Option<usize> {
-        let count: usize = self.tiers.iter().map(|tier| tier.all.count).sum();
+        let count = self.count();
         let start = below(draw, count);
         if again && self.some_are_out() {
-            let mut looked_at = self.from(start, count).take(LOOKS);
-            let due =
-                looked_at.find(|member| !facts.is_over(*member) && facts.wants_probe(*member));
+            let due = self.wants_probe(start, facts);
             if due.is_some() {
                 return due;
             }
@@ -161,8 +184,13 @@ impl Picker {
             .or_else(|| self.last(start, count, facts))
     }
 
-    fn some_are_out(&self) -> bool {
-        self.tiers.iter().any(Tier::some_are_out)
+    fn wants_probe(&self, start: usize, facts: &impl Facts) -> Option<usize> {
+        let mut looked_at = self.from(start, self.count()).take(LOOKS);
+        looked_at.find(|member| !facts.is_over(*member) && facts.wants_probe(*member))
+    }
+
+    fn count(&self) -> usize {
+        self.tiers.iter().map(|tier| tier.all.count).sum()
     }
 
     /// One of a priority.

@@ -57,7 +57,7 @@ impl State {
             self.find_overdue(limit, now);
         }
         if let Some(oldest) = self.presses(now) {
-            let proven = oldest.max(norm.resumed()).after(norm.proof());
+            let proven = oldest.max(norm.resumed()).after(self.proof(now));
             let soon = now.after(norm.interval());
             self.look_at
                 .store(proven.clamp(now, soon).as_u64(), Ordering::SeqCst);

@@ -286,24 +286,24 @@ impl State {
                     signs.lost(permit.generation, cause);
                 }),
                 // Given up unanswered, or so late that its age is proof.
-                _ if outcome == Outcome::Late || self.is_proof(permit, now) => {
+                _ if self.is_lost(outcome, now) || self.is_proof(permit, now) => {
                     self.update(|signs| signs.harden());
                 }
                 _ => {}
             }
         } else if !word.unmoved_by(sign, permit) {
-            self.act(permit, now, (fact, outcome == Outcome::Late), found);
+            let lost = self.is_lost(outcome, now);
+            self.act(permit, now, (fact, lost), found);
         }
     }
 
     /// A fact that may change what is known. Apart from `record`, which most calls pass through unmoved.
     #[cold]
-    fn act(&self, permit: &Permit, now: Nanos, (fact, given_up): (Outcome, bool), found: bool) {
+    fn act(&self, permit: &Permit, now: Nanos, (fact, lost): (Outcome, bool), found: bool) {
         if fact.sign() == Sign::Bad {
             self.found.failed(permit.started);
         }
-        let change =
-            self.update(|signs| signs.take(permit, now, (fact, given_up), self.good(), self));
+        let change = self.update(|signs| signs.take(permit, now, (fact, lost), self.good(), self));
         self.tell(now, change);
         if permit.probe && (found || fact.sign() == Sign::Bad) {
             self.reconsider(now);
@@ -430,7 +430,22 @@ impl State {
     /// Was it so late that no queue of calls that go well explains it?
     fn is_proof(&self, permit: &Permit, now: Nanos) -> bool {
         let norm = &self.destination.norm;
-        norm.waited(permit.started, now) >= norm.proof()
+        norm.waited(permit.started, now) >= norm.proof(false)
+    }
+
+    /// So late a call has to be to prove now that late calls stand in no queue.
+    pub(super) fn proof(&self, now: Nanos) -> Duration {
+        self.destination.norm.proof(self.is_at_work(now))
+    }
+
+    /// Has it ended a call of late? Of one alone nobody knows.
+    fn is_at_work(&self, now: Nanos) -> bool {
+        self.endpoint.is_some() && self.front.load.quiet(now) < self.destination.norm.age()
+    }
+
+    /// Was a call given up as late that will not be answered? Of a server at work it may stand in a queue.
+    fn is_lost(&self, outcome: Outcome, now: Nanos) -> bool {
+        outcome == Outcome::Late && !self.is_at_work(now)
     }
 
     fn learn(&self, lane: u8, took: Duration) {
@@ -591,7 +606,7 @@ impl Set for State {
         let waited = self
             .oldest_overdue()
             .map_or(Duration::ZERO, |start| norm.waited(start, now));
-        answered.max(waited) >= norm.proof()
+        answered.max(waited) >= self.proof(now)
     }
 
     fn spares(&self) -> bool {

@@ -9,12 +9,6 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub const PREVIOUS_ATTEMPTS_HEADER: HeaderName =
     HeaderName::from_static("grpc-previous-rpc-attempts");
 
-/// Is it an extra one?
-pub(crate) fn read(headers: &HeaderMap) -> bool {
-    let said = headers.get_all(&PREVIOUS_ATTEMPTS_HEADER).into_iter();
-    !headers.is_empty() && said.map(HeaderValue::as_bytes).any(is_some)
-}
-
 /// Says it, in place of what was said.
 pub(crate) fn write(headers: &mut HeaderMap, again: u32) {
     if again > 0 {
@@ -23,7 +17,7 @@ pub(crate) fn write(headers: &mut HeaderMap, again: u32) {
 }
 
 /// Is it a number above 0? Of any length: nothing is computed.
-fn is_some(text: &[u8]) -> bool {
+pub(crate) fn is_extra(text: &[u8]) -> bool {
     let digits = text.trim_ascii();
     digits.iter().all(u8::is_ascii_digit) && digits.iter().any(|digit| *digit != b'0')
 }
@@ -31,6 +25,7 @@ fn is_some(text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hints;
 
     #[test]
     fn only_a_number_above_zero_is_an_extra_send() {
@@ -48,7 +43,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(PREVIOUS_ATTEMPTS_HEADER, HeaderValue::from_static(said));
-            assert_eq!(read(&headers), extra, "{said:?}");
+            assert_eq!(hints::read(&headers).extra, extra, "{said:?}");
         }
     }
 
@@ -58,7 +53,7 @@ mod tests {
             let mut headers = HeaderMap::new();
             write(&mut headers, again);
             assert_eq!(
-                (read(&headers), headers.is_empty()),
+                (hints::read(&headers).extra, headers.is_empty()),
                 (again > 0, again == 0)
             );
         }

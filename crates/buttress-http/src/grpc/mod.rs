@@ -1,6 +1,6 @@
 //! gRPC: over HTTP/2, with a status of its own at the end.
 
-mod attempts;
+pub(crate) mod attempts;
 mod errors;
 mod filled;
 mod first;
@@ -10,7 +10,7 @@ mod probe;
 mod pushback;
 mod refuse;
 mod status;
-mod timeout;
+pub(crate) mod timeout;
 
 use std::{
     error::Error,
@@ -18,12 +18,17 @@ use std::{
     task::{Context, Poll},
 };
 
-use buttress_core::{Call, Describe, Labels, Outcome, Protocol, Receipt, Refusal, Resend, Stamp};
+use buttress_core::{
+    Call, Describe, Discard, Labels, Outcome, Protocol, Receipt, Refusal, Resend, Stamp,
+};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 
-use crate::{BoxedErrors, Errors, GuardedBody, Replay, Replayable, TypedErrors, hops, resend};
+use crate::{
+    BoxedErrors, Discarding, Errors, GuardedBody, Replay, Replayable, TypedErrors, hints, hops,
+    resend,
+};
 
 pub use attempts::PREVIOUS_ATTEMPTS_HEADER;
 pub use filled::Filled;
@@ -222,12 +227,8 @@ impl<B, K> Describe<Request<B>> for Grpc<K> {
     }
 
     fn call(&self, request: &Request<B>) -> Call {
-        let mut call: Call = request.extensions().get().copied().unwrap_or_default();
-        if let Some(span) = timeout::read(request.headers()) {
-            call = call.and(Call::new().within(span));
-        }
-        call.extra |= attempts::read(request.headers()) || hops::read(request.headers());
-        call
+        let said = request.extensions().get().copied().unwrap_or_default();
+        hints::read(request.headers()).and(said)
     }
 
     fn stamp(&self, request: &mut Request<B>, stamp: &Stamp) {
@@ -235,7 +236,15 @@ impl<B, K> Describe<Request<B>> for Grpc<K> {
             timeout::shorten(request.headers_mut(), left, stamp.discreet);
         }
         attempts::write(request.headers_mut(), stamp.again);
-        hops::write(request.headers_mut(), 0, stamp.spent);
+        hops::write(request.headers_mut(), &stamp.again(0));
+    }
+}
+
+impl<B: Body, K> Discard<Response<B>> for Grpc<K> {
+    type Discarding = Discarding<B>;
+
+    fn discard(&self, response: Response<B>) -> Discarding<B> {
+        Discarding::of(response.into_body())
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn shorten(headers: &mut HeaderMap, left: Duration, discreet: bool) {
     }
 }
 
-fn parse(text: &[u8]) -> Option<Duration> {
+pub(crate) fn parse(text: &[u8]) -> Option<Duration> {
     let (unit, digits) = text.split_last()?;
     if !(1..=MOST_DIGITS).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
         return None;

@@ -14,7 +14,7 @@ use super::source::Source;
 /// One endpoint, its record, and the way to it.
 #[derive(Debug)]
 pub(super) struct Member<S> {
-    endpoint: Endpoint,
+    pub(super) endpoint: Endpoint,
     pub(super) vitals: Vitals,
     pub(super) service: S,
 }
@@ -50,6 +50,18 @@ impl<S> Members<S> {
     ) -> Option<usize> {
         let vitals = |place: usize| &self.all[place].vitals;
         self.picker.pick(now, draw, probe, vitals, passed)
+    }
+
+    /// Are there any whose breaker lets no call through?
+    #[inline]
+    pub(super) fn some_are_out(&self) -> bool {
+        self.picker.some_are_out()
+    }
+
+    /// One that waits to be tried again.
+    pub(super) fn due(&self, now: Nanos, draw: u64) -> Option<usize> {
+        self.picker
+            .due(now, draw, |place: usize| &self.all[place].vitals)
     }
 
     /// Asks the one at `place` for an attempt.

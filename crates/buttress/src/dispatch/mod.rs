@@ -7,6 +7,7 @@ mod members;
 mod reader;
 mod sets;
 mod source;
+mod trials;
 mod tries;
 
 use std::{
@@ -22,6 +23,8 @@ use tower_service::Service;
 pub use future::DispatchFuture;
 pub use layer::{Connect, DispatchLayer, RetryLayer};
 pub use sets::{EndpointSets, Fixed, Never, fixed};
+
+pub use trials::MirroredTrials;
 
 use crate::{
     Handles,
@@ -76,6 +79,12 @@ impl<S: Clone, P> Dispatch<S, P> {
         members
     }
 
+    /// The members of the set this one knows.
+    #[inline]
+    fn current(&mut self) -> Arc<Members<S>> {
+        self.members.upgrade().unwrap_or_else(|| self.refresh())
+    }
+
     fn new(
         protocol: P,
         plan: Arc<Plan>,
@@ -90,6 +99,22 @@ impl<S: Clone, P> Dispatch<S, P> {
             version: members.version(),
             members: Arc::downgrade(&members),
         }
+    }
+}
+
+impl<S, P: Clone> Dispatch<S, P> {
+    #[inline]
+    fn begin<Req>(&self, request: Req, members: Arc<Members<S>>) -> DispatchFuture<S, P, Req>
+    where
+        S: Service<Req>,
+    {
+        self.plan.budget.deposit();
+        DispatchFuture::new(
+            request,
+            self.protocol.clone(),
+            Arc::clone(&self.plan),
+            members,
+        )
     }
 }
 
@@ -170,12 +195,7 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        self.plan.budget.deposit();
-        DispatchFuture::new(
-            request,
-            self.protocol.clone(),
-            Arc::clone(&self.plan),
-            self.members.upgrade().unwrap_or_else(|| self.refresh()),
-        )
+        let members = self.current();
+        self.begin(request, members)
     }
 }

@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use buttress_core::{Destination, Endpoint, Panic, PickPolicy, ProbePolicy, Vitals};
+use buttress_core::{Destination, Endpoint, Fence, Panic, PickPolicy, ProbePolicy, Vitals};
 use tokio::{runtime::Handle, task::AbortHandle};
 
 use super::{
@@ -38,6 +38,8 @@ pub(super) struct Source {
     /// Where the caller stands.
     zone: OnceLock<Arc<str>>,
     destination: Destination,
+    /// A source that lags behind must not bring a former primary back.
+    fence: Fence,
     state: Mutex<State>,
 }
 
@@ -79,6 +81,7 @@ impl Source {
             pick,
             zone: OnceLock::new(),
             destination,
+            fence: Fence::new(),
             state: Mutex::new(state),
         }
     }
@@ -98,6 +101,7 @@ impl Source {
             pick: PickPolicy::new(),
             zone: OnceLock::new(),
             destination,
+            fence: Fence::new(),
             state: Mutex::new(state),
         }
     }
@@ -205,6 +209,11 @@ impl Source {
             return;
         }
         state.doubted = false;
+        let epoch = set.iter().filter_map(Endpoint::of_epoch).max();
+        if let Some(Err(stale)) = epoch.map(|epoch| self.fence.pass(epoch)) {
+            tracing::warn!(target: "buttress", policy = &*self.name, %stale, "a set: kept the last endpoints");
+            return;
+        }
         let set = self.pick.of(without_doubles(set));
         let first = state.nodes.is_empty();
         let known: HashMap<&str, &Node> = state

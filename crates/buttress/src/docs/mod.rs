@@ -10,3 +10,5 @@ pub mod detection {}
 pub mod overload {}
 #[doc = include_str!("order.md")]
 pub mod order {}
+#[doc = include_str!("redundancy.md")]
+pub mod redundancy {}

@@ -368,3 +368,38 @@ fn an_alarm_held_before_the_clock_was_set_back_is_heard_again_after_it() {
     (0..60).for_each(|n| call(&set[0], n * 1_000, FAILED));
     assert_eq!(set[0].state(), State::Open);
 }
+
+/// Ten that are well; then four are slow at times, the first of them more often.
+fn slow_in_part(accused: u64, cause: Cause) -> (Vec<Vitals>, Vec<Hold>) {
+    let (_, set) = set_under(&Rules::default(), &[0; 10]);
+    for millis in 0..3_000_u64 {
+        for (index, endpoint) in set.iter().enumerate() {
+            let turn = (millis * 7 + index as u64 * 3) % 10;
+            let slow = match index {
+                0 => accused,
+                1..4 => 3,
+                _ => 0,
+            };
+            let outcome = if millis >= 2_000 && turn < slow {
+                Outcome::Failure(cause)
+            } else {
+                Outcome::Success
+            };
+            call(endpoint, millis, outcome);
+        }
+    }
+    let held = held(&set);
+    (set, held)
+}
+
+#[test]
+fn slowness_that_many_share_takes_nobody_out_for_the_others_would_have_more_to_bear() {
+    let (set, held) = slow_in_part(6, Cause::Timeout);
+    assert_eq!(states(&set), [State::Closed; 10]);
+    assert!(held.contains(&Hold::CommonCause), "{held:?}");
+    // Errors are no load, and who answers nothing in time is not only slow.
+    for (accused, cause) in [(6, Cause::Error), (10, Cause::Timeout)] {
+        let (set, _) = slow_in_part(accused, cause);
+        assert_ne!(states(&set)[0], State::Closed, "{accused} {cause:?}");
+    }
+}

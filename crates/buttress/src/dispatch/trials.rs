@@ -1,0 +1,215 @@
+//! Whether an endpoint is well again is found out with copies.
+
+use std::{
+    future::{Future as _, poll_fn},
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+
+use buttress_core::{
+    Attempt, Call, Cause, Describe, Discard, Due, End, Nanos, Outcome, Protocol, Receipt, Resend,
+    Stamp,
+};
+use tokio::{runtime::Handle, task::JoinSet};
+use tower_service::Service;
+
+use super::{Dispatch, DispatchFuture, Plan, members::Members};
+use crate::{CLOCK, carry, timer::Timer};
+
+/// A [`Dispatch`] that risks no caller's call on an endpoint that may still be ill, where it can: made by
+/// [`Dispatch::mirrored_trials`].
+#[derive(Debug)]
+pub struct MirroredTrials<S, P> {
+    dispatch: Dispatch<S, P>,
+    /// Dropped with the last service, and all trials with it.
+    under_way: Arc<Mutex<JoinSet<()>>>,
+}
+
+impl<S, P> Dispatch<S, P> {
+    /// Finds out with copies of calls whether an endpoint whose breaker is open is well again: the call itself goes elsewhere, and the answer
+    /// to its copy is judged and discarded.
+    ///
+    /// Copies are made of requests that may be handled twice, while an endpoint waits for a trial, and charged to the budget. A copy
+    /// outlives its call: it is given the policy's attempt timeout, or else the probe's, and has failed then. Where nothing may be copied a
+    /// call is risked, as without this.
+    ///
+    /// # Panics
+    ///
+    /// Never; outside a tokio runtime calls are risked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use buttress::{Buttress, Endpoint, Idempotent, Plain, Policy, fixed};
+    /// use tower::{BoxError, service_fn};
+    ///
+    /// let buttress = Buttress::new().policy("db", Policy::new());
+    /// let connect = |_: &Endpoint| service_fn(|query: &'static str| async move { Ok::<_, BoxError>(query) });
+    /// let db = buttress
+    ///     .dispatch("db", Idempotent(Plain), fixed(["10.0.0.1:5432", "10.0.0.2:5432"])?, connect)?
+    ///     .mirrored_trials();
+    /// # let _ = db;
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    #[must_use]
+    pub fn mirrored_trials(self) -> MirroredTrials<S, P> {
+        MirroredTrials {
+            dispatch: self,
+            under_way: Arc::default(),
+        }
+    }
+}
+
+impl<S, P> MirroredTrials<S, P> {
+    /// The calls themselves.
+    #[must_use]
+    pub const fn inner(&self) -> &Dispatch<S, P> {
+        &self.dispatch
+    }
+}
+
+impl<S, P: Clone> Clone for MirroredTrials<S, P> {
+    fn clone(&self) -> Self {
+        Self {
+            dispatch: self.dispatch.clone(),
+            under_way: Arc::clone(&self.under_way),
+        }
+    }
+}
+
+impl<S, P, Req> Service<Req> for MirroredTrials<S, P>
+where
+    S: Service<Req> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Response: Send,
+    S::Error: Send,
+    Req: Send + 'static,
+    P: Protocol<S::Response, S::Error>
+        + Resend<Req>
+        + Describe<Req>
+        + Discard<P::Response>
+        + Send
+        + 'static,
+    P::Discarding: Send,
+{
+    type Response = P::Response;
+    type Error = P::Error;
+    type Future = DispatchFuture<S, P, Req>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), P::Error>> {
+        self.dispatch.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Req) -> Self::Future {
+        let members = self.dispatch.current();
+        if members.some_are_out()
+            && let Ok(runtime) = Handle::try_current()
+            && let Some(trial) = trial(
+                &self.dispatch.protocol,
+                &self.dispatch.plan,
+                &members,
+                &mut request,
+            )
+        {
+            let mut under_way = self
+                .under_way
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            while under_way.try_join_next().is_some() {}
+            under_way.spawn_on(carry(Call::new().extra(), trial.run()), &runtime);
+        }
+        self.dispatch.begin(request, members)
+    }
+}
+
+/// A copy for an endpoint that may be well again.
+struct Trial<S, P, Req> {
+    service: S,
+    protocol: P,
+    request: Req,
+    attempt: Attempt,
+    until: Nanos,
+}
+
+/// A trial with a copy of this request, if one is wanted, and may be made and paid for.
+#[cold]
+fn trial<S, P, Req>(
+    protocol: &P,
+    plan: &Plan,
+    members: &Members<S>,
+    request: &mut Req,
+) -> Option<Trial<S, P, Req>>
+where
+    S: Clone,
+    P: Resend<Req> + Describe<Req> + Clone,
+{
+    let may_be_copied = || protocol.idempotent(request) || protocol.call(request).idempotent;
+    let now = CLOCK.now();
+    let place = members
+        .due(now, fastrand::u64(..))
+        .filter(|_| may_be_copied())?;
+    let mut copy = protocol.copy(request).filter(|_| plan.budget.charge())?;
+    let member = &members.all[place];
+    let attempt = member.vitals.admit_at(now).ok()?;
+    plan.source.destination().calls().extra();
+    let until = until(plan, now);
+    let mut stamp = Stamp::new().again(1).epoch(member.endpoint.of_epoch());
+    if plan.limits.tell {
+        stamp = stamp.left(until.since(now));
+    }
+    protocol.stamp(&mut copy, &stamp);
+    Some(Trial {
+        service: member.service.clone(),
+        protocol: protocol.clone(),
+        attempt: attempt.labelled(protocol.labels(&copy)),
+        request: copy,
+        until,
+    })
+}
+
+fn until(plan: &Plan, now: Nanos) -> Nanos {
+    match plan.limits.attempt {
+        u64::MAX => now.after(plan.probe.timeout),
+        span => Nanos::new(now.as_u64().saturating_add(span)),
+    }
+}
+
+impl<S, P, Req> Trial<S, P, Req>
+where
+    S: Service<Req>,
+    P: Protocol<S::Response, S::Error> + Discard<P::Response>,
+{
+    /// # Cancel safety
+    ///
+    /// Dropped, its permit is given back undecided.
+    async fn run(self) {
+        let (until, began) = (self.until, self.attempt.started());
+        let mut timer = pin!(Timer::default());
+        let mut asking = pin!(ask(self.service, self.request));
+        let answer = poll_fn(|cx| match asking.as_mut().poll(cx) {
+            Poll::Ready(answer) => Poll::Ready(Some(answer)),
+            Poll::Pending => timer.as_mut().poll_until(until, cx).map(|()| None),
+        });
+        let Some(answer) = answer.await else {
+            self.attempt.finish(Outcome::Failure(Cause::Timeout));
+            return;
+        };
+        let outcome = self.protocol.classify(answer.as_ref());
+        let receipt = Receipt::new(outcome, Some(self.attempt)).due(Due {
+            at: until,
+            end: End::Attempt,
+            began,
+            clock: CLOCK,
+        });
+        if let Ok(response) = answer {
+            let response = self.protocol.respond(response, receipt);
+            self.protocol.discard(response).await;
+        }
+    }
+}
+
+async fn ask<S: Service<Req>, Req>(mut service: S, request: Req) -> Result<S::Response, S::Error> {
+    poll_fn(|cx| service.poll_ready(cx)).await?;
+    service.call(request).await
+}
