@@ -88,6 +88,7 @@ pub(super) trait Begun<T>: FnMut(&mut T, &mut Context<'_>) -> Poll<()> {}
 impl<T, F: FnMut(&mut T, &mut Context<'_>) -> Poll<()>> Begun<T> for F {}
 
 impl<F: Future> Flight<F> {
+    #[inline]
     fn poll(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -105,7 +106,7 @@ impl<F: Future> Flight<F> {
 }
 
 impl<F: Future> Leg<F> {
-    /// Inlined: where answers can be judged at once, no more is left of it than the poll of a future.
+    /// Inlined, as what calls it is: where answers can be judged at once, no more is left of it than the poll of a future.
     #[inline]
     fn poll(
         mut self: Pin<&mut Self>,
@@ -189,6 +190,7 @@ impl<F: Future> Flights<F> {
 
 impl<F: Future> Flights<F> {
     /// The first of them that was answered, and has `begun` to be.
+    #[inline]
     pub(super) fn poll(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
