@@ -1,8 +1,10 @@
 //! How long a request is waited for, from one server to the next.
 
-use std::{cell::RefCell, time::Duration};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::written::Written;
 
 /// How long the answer is waited for, in milliseconds from the arrival of the request: `x-envoy-expected-rq-timeout-ms`.
 ///
@@ -10,10 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 /// of two machines differ. Whatever is no number of milliseconds is ignored, and so is zero, which means no timeout to Envoy.
 pub const DEADLINE_HEADER: HeaderName = HeaderName::from_static("x-envoy-expected-rq-timeout-ms");
 
-thread_local! {
-    /// The last that was written: mostly the deadline of one policy, over and over.
-    static LAST: RefCell<(u64, HeaderValue)> = const { RefCell::new((0, HeaderValue::from_static("0"))) };
-}
+thread_local!(static LAST: Written<u64> = const { Written::nothing() });
 
 /// Says it, in place of what was said.
 pub(crate) fn write(headers: &mut HeaderMap, left: Duration) {
@@ -24,15 +23,9 @@ pub(crate) fn write(headers: &mut HeaderMap, left: Duration) {
 }
 
 fn value(millis: u64) -> HeaderValue {
-    let known = LAST.try_with(|last| {
-        let (of, value) = &mut *last.borrow_mut();
-        if *of != millis {
-            (*of, *value) = (millis, HeaderValue::from(millis));
-        }
-        value.clone()
-    });
+    let last = LAST.try_with(|last| last.value(millis, HeaderValue::from));
     // A thread that ends has forgotten it.
-    known.unwrap_or_else(|_| HeaderValue::from(millis))
+    last.unwrap_or_else(|_| HeaderValue::from(millis))
 }
 
 /// Whoever sends it can only make their own request shorter.

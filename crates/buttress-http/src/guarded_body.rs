@@ -46,6 +46,8 @@ pin_project_lite::pin_project! {
             body: B,
             receipt: Receipt,
             grammar: Option<&'static Grammar>,
+            // Has the answer begun, so that what is left of it takes as long as it takes?
+            begun: bool,
             // What of it was read before. Boxed, for there rarely is any.
             first: Option<Box<Bytes>>,
             // Boxed: bodies that wait are few, all others would carry it along, and none could be moved once pinned.
@@ -89,6 +91,8 @@ impl<B: Body> GuardedBody<B> {
         }
         Self {
             body: Inner::Passed {
+                // A head that decides has begun it.
+                begun: grammar.is_none() || first.is_some(),
                 body,
                 receipt,
                 grammar,
@@ -164,7 +168,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BodyError>>> {
         let mut this = self.project().body;
-        let (body, receipt, grammar, timer) = match this.as_mut().project() {
+        let (body, receipt, grammar, begun, timer) = match this.as_mut().project() {
             InnerProj::Words { words } => {
                 return Poll::Ready(words.take().map(|words| Ok(Frame::data(words.into()))));
             }
@@ -173,13 +177,14 @@ where
                 body,
                 receipt,
                 grammar,
+                begun,
                 first,
                 timer,
             } => {
                 if let Some(first) = first.take() {
                     return Poll::Ready(Some(Ok(Frame::data((*first).into()))));
                 }
-                (body, receipt, *grammar, timer)
+                (body, receipt, *grammar, begun, timer)
             }
         };
         let mut body = body;
@@ -188,7 +193,7 @@ where
                 if let Some(grammar) = grammar {
                     match frame.trailers_ref() {
                         Some(trailers) => receipt.finish((grammar.trailers)(trailers)),
-                        None => receipt.answered(),
+                        None => *begun = true,
                     }
                 }
                 if body.is_end_stream() {
@@ -205,7 +210,13 @@ where
                 receipt.finish(at_end(receipt, grammar));
                 Poll::Ready(None)
             }
-            Poll::Pending if in_time(receipt, timer, cx) => Poll::Pending,
+            Poll::Pending if in_time(receipt, timer, cx) => {
+                // Not before, for most answers are there at once, and the clock is read for it.
+                if *begun {
+                    receipt.answered();
+                }
+                Poll::Pending
+            }
             Poll::Pending => {
                 let refusal = receipt.give_up();
                 let trailers = grammar.and_then(|grammar| (grammar.cut)(refusal));

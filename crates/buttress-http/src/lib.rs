@@ -45,6 +45,7 @@ mod reqwest;
 mod resend;
 mod serving;
 mod trust;
+mod written;
 
 pub use self::http::{BoxedHttp, Http};
 pub use at::At;

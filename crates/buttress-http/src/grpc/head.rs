@@ -19,17 +19,24 @@ pub(crate) fn judge<B>(response: &Response<B>) -> Outcome {
 
 /// The last word, if the head has it.
 pub(crate) fn verdict(http: StatusCode, headers: &HeaderMap) -> Option<Outcome> {
-    if headers.contains_key(&STATUS) {
-        return Some(status::judge(headers));
+    let mut kind = None;
+    // Names are compared rather than hashed: there are few headers.
+    for (name, value) in headers {
+        if name == STATUS {
+            return Some(status::judge(headers));
+        }
+        if name == CONTENT_TYPE {
+            kind = kind.or(Some(value.as_bytes()));
+        }
     }
     if http != StatusCode::OK {
         return Some(mapped(http, headers));
     }
-    match headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes()) {
+    let kind = kind?;
+    match after(kind, b"application/grpc") {
+        None => Some(Outcome::Failure(Cause::Protocol)),
         // Its status is in the body, where we do not look.
-        Some(kind) if begins(kind, b"application/grpc-web") => Some(Outcome::Cancelled),
-        Some(kind) if !begins(kind, b"application/grpc") => Some(Outcome::Failure(Cause::Protocol)),
-        _ => None,
+        Some(rest) => after(rest, b"-web").map(|_| Outcome::Cancelled),
     }
 }
 
@@ -54,9 +61,10 @@ fn mapped(http: StatusCode, headers: &HeaderMap) -> Outcome {
     code.outcome()
 }
 
-fn begins(text: &[u8], with: &[u8]) -> bool {
-    let start = text.get(..with.len());
-    start.is_some_and(|start| start.eq_ignore_ascii_case(with))
+/// What follows a beginning, in whatever case.
+fn after<'a>(text: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
+    let (begins, rest) = text.split_at_checked(start.len())?;
+    begins.eq_ignore_ascii_case(start).then_some(rest)
 }
 
 #[cfg(test)]

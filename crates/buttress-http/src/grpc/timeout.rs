@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::written::Written;
+
 /// How long the answer is waited for, from the arrival of the request: `grpc-timeout`, at most eight digits and a unit.
 ///
 /// Whatever is not of that form is ignored. Zero is a deadline that has passed. Source:
@@ -39,9 +41,20 @@ pub(crate) fn shorten(headers: &mut HeaderMap, left: Duration, discreet: bool) {
         None if discreet => return,
         _ => {}
     }
-    if let Ok(value) = HeaderValue::from_bytes(Text::of(left).bytes()) {
-        headers.insert(GRPC_TIMEOUT_HEADER, value);
-    }
+    headers.insert(GRPC_TIMEOUT_HEADER, value(left));
+}
+
+thread_local!(static LAST: Written<Duration> = const { Written::nothing() });
+
+fn value(left: Duration) -> HeaderValue {
+    let last = LAST.try_with(|last| last.value(left, text));
+    // A thread that ends has forgotten it.
+    last.unwrap_or_else(|_| text(left))
+}
+
+fn text(left: Duration) -> HeaderValue {
+    let text = Text::of(left);
+    HeaderValue::from_bytes(text.bytes()).unwrap_or(HeaderValue::from_static("0n"))
 }
 
 pub(crate) fn parse(text: &[u8]) -> Option<Duration> {
