@@ -46,8 +46,6 @@ pin_project_lite::pin_project! {
             body: B,
             receipt: Receipt,
             grammar: Option<&'static Grammar>,
-            // Has the answer begun, so that what is left of it takes as long as it takes?
-            begun: bool,
             // What of it was read before. Boxed, for there rarely is any.
             first: Option<Box<Bytes>>,
             // Boxed: bodies that wait are few, all others would carry it along, and none could be moved once pinned.
@@ -91,8 +89,6 @@ impl<B: Body> GuardedBody<B> {
         }
         Self {
             body: Inner::Passed {
-                // A head that decides has begun it.
-                begun: grammar.is_none() || first.is_some(),
                 body,
                 receipt,
                 grammar,
@@ -168,7 +164,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BodyError>>> {
         let mut this = self.project().body;
-        let (body, receipt, grammar, begun, timer) = match this.as_mut().project() {
+        let (body, receipt, grammar, timer) = match this.as_mut().project() {
             InnerProj::Words { words } => {
                 return Poll::Ready(words.take().map(|words| Ok(Frame::data(words.into()))));
             }
@@ -177,27 +173,25 @@ where
                 body,
                 receipt,
                 grammar,
-                begun,
                 first,
                 timer,
             } => {
                 if let Some(first) = first.take() {
                     return Poll::Ready(Some(Ok(Frame::data((*first).into()))));
                 }
-                (body, receipt, *grammar, begun, timer)
+                (body, receipt, *grammar, timer)
             }
         };
         let mut body = body;
         match body.as_mut().poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                if let Some(grammar) = grammar {
-                    match frame.trailers_ref() {
-                        Some(trailers) => receipt.finish((grammar.trailers)(trailers)),
-                        None => *begun = true,
-                    }
-                }
-                if body.is_end_stream() {
+                if let Some((grammar, trailers)) = grammar.zip(frame.trailers_ref()) {
+                    receipt.finish((grammar.trailers)(trailers));
+                } else if body.is_end_stream() {
                     receipt.finish(at_end(receipt, grammar));
+                } else {
+                    // What is left of it takes as long as it takes, and as long as it is left unread.
+                    receipt.answered();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -211,8 +205,8 @@ where
                 Poll::Ready(None)
             }
             Poll::Pending if in_time(receipt, timer, cx) => {
-                // Not before, for most answers are there at once, and the clock is read for it.
-                if *begun {
+                // A head that decides has begun it. Not before, for most answers are there at once, and the clock is read for it.
+                if grammar.is_none() {
                     receipt.answered();
                 }
                 Poll::Pending

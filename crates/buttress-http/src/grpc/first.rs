@@ -101,6 +101,7 @@ where
         }
         Some(First::Data(data)) => {
             receipt.expect(Outcome::Cancelled);
+            receipt.answered();
             response.map(|body| GuardedBody::judged_after(data, body, receipt, &GRAMMAR))
         }
         // The receipt ends here, as the answer was judged.
