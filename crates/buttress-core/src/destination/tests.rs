@@ -249,14 +249,32 @@ fn what_an_ill_endpoint_takes_is_not_the_norm() {
     );
     let mut now = 0;
     for _ in 0..24_000 {
-        call(&well, now, now + 10, Outcome::Success);
+        call(&well, now, now + 30, Outcome::Success);
         if let Ok(permit) = ill.permit(at(now)) {
             ill.record(permit, at(now + 400), Outcome::Failure(Cause::Error));
         }
         now += 5;
         let _ = destination.tick(at(now));
     }
-    assert!(destination.age().unwrap_or_default() < Duration::from_millis(12));
+    assert!(destination.age().unwrap_or_default() < Duration::from_millis(33));
+}
+
+#[test]
+fn what_takes_no_longer_than_a_turn_at_the_processor_is_not_late() {
+    let destination = destination();
+    let vitals = destination.endpoint(named("a:1"));
+    for now in 0..60_000 {
+        call(&vitals, now, now + 1, Outcome::Success);
+        let _ = destination.tick(at(now));
+    }
+    assert_eq!(destination.age(), Some(Duration::from_millis(25)));
+    // Our process has to wait for its turn, and all that is under way with it.
+    let calls: Vec<Permit> = (0..16).map(|_| begin(&vitals, 60_000)).collect();
+    for permit in calls {
+        vitals.record(permit, at(60_020), Outcome::Success);
+    }
+    assert!(!vitals.is_suspect());
+    assert_eq!(vitals.state(), State::Closed);
 }
 
 fn named(address: &str) -> Endpoint {
@@ -529,30 +547,30 @@ fn one_that_is_slower_than_its_peers_is_told_of_and_with_the_rule_enforced_is_ou
     }
 }
 
-/// A service that takes 10 to 19 ms, a hundred times a second, watched for two minutes; and when they are over.
+/// A service that takes 30 to 39 ms, a hundred times a second, watched for two minutes; and when they are over.
 fn well_known() -> (Destination, Vitals, u64) {
     let destination = Destination::new("db", &Rules::default(), &Host::new(Clock(|| Nanos::ZERO)));
     let vitals = destination.alone();
     for millis in (0..120_000).step_by(10) {
         let permit = begin(&vitals, millis);
-        let took = 10 + millis / 10 * 7 % 10;
+        let took = 30 + millis / 10 * 7 % 10;
         let _ = destination.tick(at(millis + took / 2));
         vitals.record(permit, at(millis + took), Outcome::Success);
     }
     let age = destination.age().unwrap_or_default();
-    assert!((19..=21).contains(&age.as_millis()), "{age:?}");
+    assert!((39..=41).contains(&age.as_millis()), "{age:?}");
     (destination, vitals, 120_000)
 }
 
 #[test]
 fn a_queue_behind_one_long_call_is_no_hang() {
     let (destination, vitals, now) = well_known();
-    // One takes 35 ms, and those behind it wait for it: ten in a row are late, none by much.
+    // One takes 70 ms, and those behind it wait for it: ten in a row are late, none by much.
     let mut waiting = std::collections::VecDeque::new();
     for millis in now..now + 400 {
         if millis % 10 == 0 {
-            let ends = now + 35 + (millis - now).max(1) * 9 / 10;
-            waiting.push_back((ends.max(millis + 10), begin(&vitals, millis)));
+            let ends = now + 70 + (millis - now).max(1) * 8 / 10;
+            waiting.push_back((ends.max(millis + 30), begin(&vitals, millis)));
         }
         while waiting.front().is_some_and(|(ends, _)| *ends <= millis) {
             let (ends, permit) = waiting.pop_front().unwrap();
@@ -576,7 +594,7 @@ fn a_hang_is_noticed_though_its_calls_have_to_prove_it() {
         let _ = destination.tick(at(*millis));
         vitals.state() == State::Open
     });
-    assert!(noticed.is_some_and(|at| at - now <= 80), "{noticed:?}");
+    assert!(noticed.is_some_and(|at| at - now <= 100), "{noticed:?}");
 }
 
 #[test]
