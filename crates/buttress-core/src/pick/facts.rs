@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use super::load::Glance;
-use crate::{Nanos, State, Vitals, sync::Arc, vitals::Front};
+use crate::{Nanos, State, Vitals, sync::Arc, vitals::VitalState};
 
 /// What is known of the members of a set, by their places in it.
 pub(super) trait Facts {
@@ -58,7 +58,7 @@ pub(super) trait Facts {
 
 /// What is known for one call.
 pub(super) struct Known<'a, V, P> {
-    pub(super) fronts: &'a [Arc<Front>],
+    pub(super) fronts: &'a [Arc<VitalState>],
     pub(super) vitals: V,
     pub(super) passed: P,
     pub(super) now: Nanos,

@@ -13,7 +13,7 @@ use crate::{
     EjectionPolicy, Endpoint, Nanos, State, Vitals,
     random::{Draws, unit},
     sync::Arc,
-    vitals::Front,
+    vitals::VitalState,
 };
 
 /// So many are drawn for one that takes calls before all are gone through: with half of a set out, once in 256 picks.
@@ -32,7 +32,7 @@ pub struct Picker {
     /// In that order; none where all weigh the same.
     weights: Option<Box<[u32]>>,
     /// By member.
-    fronts: Box<[Arc<Front>]>,
+    fronts: Box<[Arc<VitalState>]>,
     ejection: EjectionPolicy,
     limited: bool,
 }
@@ -76,7 +76,10 @@ impl Picker {
                 .iter()
                 .any(|weight| *weight != weights[0])
                 .then(|| weights.into()),
-            fronts: members.iter().map(|(_, vitals)| vitals.front()).collect(),
+            fronts: members
+                .iter()
+                .map(|(_, vitals)| Arc::clone(vitals.known()))
+                .collect(),
             limited: members
                 .first()
                 .is_some_and(|(_, vitals)| vitals.is_limited()),

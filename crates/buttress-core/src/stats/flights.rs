@@ -5,20 +5,48 @@ use crate::{
     sync::{AtomicU8, AtomicU32, AtomicU64, Ordering},
 };
 
-/// Calls under way that one lane remembers. More are counted when they end, as calls always were.
+/// Calls under way that one of several lanes remembers. More are counted when they end, as calls always were.
 ///
 /// Evidence needs some ten calls that grow too old at the same time; 32 a lane leave room for those that do not.
 const PLACES: usize = if cfg!(all(test, loom)) { 2 } else { 32 };
+
+/// The first of them lie with what else a call writes. On the only lane of an endpoint there are no others: of a large set
+/// none has many calls under way.
+const NEAR: usize = if cfg!(all(test, loom)) { 2 } else { 12 };
 
 /// How many places a call tries before it goes unremembered: the first is that of the oldest call.
 const TRIES: usize = 3;
 
 /// The starts of calls under way. A place is taken when a call begins and left when it ends.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Flights {
-    places: [AtomicU64; PLACES],
-    notes: [AtomicU32; PLACES],
-    callers: [AtomicU8; PLACES],
+    far: Option<Box<[Place; PLACES - NEAR]>>,
+    near: [Place; NEAR],
+}
+
+/// A place for one call: a fourth of a line of memory.
+#[derive(Debug)]
+struct Place {
+    stamp: AtomicU64,
+    note: AtomicU32,
+    caller: AtomicU8,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self {
+            stamp: AtomicU64::new(0),
+            note: AtomicU32::new(0),
+            caller: AtomicU8::new(0),
+        }
+    }
+
+    fn note(&self, note: Note) {
+        // Relaxed: whoever reads it a moment too early takes the call for one of no kind.
+        self.note.store(note.pack(), Ordering::Relaxed);
+        self.caller.store(note.caller, Ordering::Relaxed);
+    }
 }
 
 /// What is known of a call under way, for its record if it is never answered.
@@ -73,56 +101,69 @@ impl Stamp {
 }
 
 impl Flights {
-    pub(crate) fn new() -> Self {
+    /// Of one of several lanes.
+    pub(crate) fn many() -> Self {
+        let far = || Box::new(std::array::from_fn(|_| Place::new()));
         Self {
-            places: std::array::from_fn(|_| AtomicU64::new(0)),
-            notes: std::array::from_fn(|_| AtomicU32::new(0)),
-            callers: std::array::from_fn(|_| AtomicU8::new(0)),
+            far: (PLACES > NEAR).then(far),
+            ..Self::few()
+        }
+    }
+
+    /// Of the only lane of one endpoint of many.
+    pub(crate) fn few() -> Self {
+        Self {
+            far: None,
+            near: std::array::from_fn(|_| Place::new()),
         }
     }
 
     /// Takes a place for the `number`th call of this lane. `None` when those tried are taken.
+    #[inline]
     pub(crate) fn board(&self, number: u64, started: Nanos) -> Option<u8> {
         let stamp = Stamp::of(started).0;
-        let place = (0..TRIES).find_map(|more| {
-            let place = (number as usize).wrapping_add(more) % PLACES;
-            // SeqCst: a call that takes its place and finds nobody looking is found by whoever stops looking; see
-            // `State::watch`.
-            self.places[place]
-                .compare_exchange(0, stamp, Ordering::SeqCst, Ordering::Relaxed)
-                .is_ok()
-                .then_some(place as u8)
-        })?;
         let note = Note {
             number: number as u16,
             ..Note::default()
         };
-        self.note(place, note);
-        Some(place)
+        (0..TRIES).find_map(|more| {
+            let turn = (number as usize).wrapping_add(more);
+            let index = match self.far {
+                Some(_) => turn % PLACES,
+                None => turn % NEAR,
+            };
+            let place = self.place(index)?;
+            // SeqCst: a call that takes its place and finds nobody looking is found by whoever stops looking; see
+            // `State::watch`.
+            place
+                .stamp
+                .compare_exchange(0, stamp, Ordering::SeqCst, Ordering::Relaxed)
+                .ok()?;
+            place.note(note);
+            Some(index as u8)
+        })
     }
 
     /// Says what kind of call holds a place.
     pub(crate) fn note(&self, place: u8, note: Note) {
-        // Relaxed: whoever reads it a moment too early takes the call for one of no kind.
-        let place = usize::from(place) % PLACES;
-        self.notes[place].store(note.pack(), Ordering::Relaxed);
-        self.callers[place].store(note.caller, Ordering::Relaxed);
+        if let Some(place) = self.place(usize::from(place)) {
+            place.note(note);
+        }
     }
 
     /// Leaves a place. Was the call found overdue while it held it?
+    #[inline]
     pub(crate) fn leave(&self, place: u8) -> bool {
         // Relaxed, and atomic with `find`: each call is found before it leaves, or never.
-        self.places
-            .get(usize::from(place))
-            .is_some_and(|place| Stamp(place.swap(0, Ordering::Relaxed)).is_overdue())
+        self.place(usize::from(place))
+            .is_some_and(|place| Stamp(place.stamp.swap(0, Ordering::Relaxed)).is_overdue())
     }
 
     /// The start of the oldest call under way that was found overdue.
     pub(crate) fn oldest_overdue(&self) -> Option<Nanos> {
         let stamps = self
-            .places
-            .iter()
-            .map(|place| Stamp(place.load(Ordering::Relaxed)));
+            .places()
+            .map(|place| Stamp(place.stamp.load(Ordering::Relaxed)));
         let overdue = stamps.filter(|stamp| stamp.is_overdue());
         overdue.map(Stamp::started).min()
     }
@@ -130,10 +171,9 @@ impl Flights {
     /// Finds every call begun at `limit` or before that was not found yet, once. Gives the start of the oldest younger one.
     pub(crate) fn find(&self, limit: Nanos, mut overdue: impl FnMut(Nanos, Note)) -> Option<Nanos> {
         let mut oldest = None;
-        let notes = self.notes.iter().zip(&self.callers);
-        for (place, (note, caller)) in self.places.iter().zip(notes) {
+        for place in self.places() {
             // SeqCst: see `board`.
-            let seen = Stamp(place.load(Ordering::SeqCst));
+            let seen = Stamp(place.stamp.load(Ordering::SeqCst));
             if seen.0 == 0 || seen.is_overdue() {
                 continue;
             }
@@ -141,19 +181,33 @@ impl Flights {
                 oldest = Some(oldest.map_or(seen.started(), |old: Nanos| old.min(seen.started())));
                 continue;
             }
-            let found = place.compare_exchange(
+            let found = place.stamp.compare_exchange(
                 seen.0,
                 seen.overdue().0,
                 Ordering::Relaxed,
                 Ordering::Relaxed,
             );
             if found.is_ok() {
-                let note =
-                    Note::unpack(note.load(Ordering::Relaxed), caller.load(Ordering::Relaxed));
+                let note = place.note.load(Ordering::Relaxed);
+                let note = Note::unpack(note, place.caller.load(Ordering::Relaxed));
                 overdue(seen.started(), note);
             }
         }
         oldest
+    }
+
+    #[inline]
+    fn place(&self, index: usize) -> Option<&Place> {
+        match index.checked_sub(NEAR) {
+            None => self.near.get(index),
+            Some(index) => self.far.as_ref()?.get(index),
+        }
+    }
+
+    fn places(&self) -> impl Iterator<Item = &Place> {
+        self.near
+            .iter()
+            .chain(self.far.iter().flat_map(|far| far.iter()))
     }
 }
 
@@ -171,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_call_is_found_overdue_once_and_knows_it_when_it_leaves() {
-        let flights = Flights::new();
+        let flights = Flights::many();
         let old = flights.board(0, Nanos::new(10)).unwrap();
         let young = flights.board(1, Nanos::new(50)).unwrap();
         assert_eq!(found(&flights, 9), (vec![], Some(10)));
@@ -185,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_place_left_is_taken_again_without_its_past() {
-        let flights = Flights::new();
+        let flights = Flights::many();
         let place = flights.board(7, Nanos::new(1)).unwrap();
         found(&flights, 1);
         assert!(flights.leave(place));
@@ -196,7 +250,7 @@ mod tests {
 
     #[test]
     fn calls_beyond_the_places_go_unremembered_and_nothing_is_lost() {
-        let flights = Flights::new();
+        let flights = Flights::many();
         let places: Vec<_> = (0..100)
             .map(|n| flights.board(n, Nanos::new(n + 1)))
             .collect();
@@ -207,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_call_is_found_with_what_is_known_of_it() {
-        let flights = Flights::new();
+        let flights = Flights::many();
         let place = flights.board(70_000, Nanos::new(1)).unwrap();
         let note = Note {
             number: 70_000_u64 as u16,
@@ -221,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_call_begun_at_the_first_nanosecond_is_remembered() {
-        let flights = Flights::new();
+        let flights = Flights::many();
         assert!(flights.board(0, Nanos::ZERO).is_some());
         assert_eq!(found(&flights, 1).0.len(), 1);
     }
@@ -244,7 +298,7 @@ mod loom {
     #[test]
     fn a_call_is_found_once_at_most_and_knows_it_when_it_leaves() {
         ::loom::model(|| {
-            let flights = Arc::new(Flights::new());
+            let flights = Arc::new(Flights::many());
             let look = |flights: &Arc<Flights>| {
                 let flights = Arc::clone(flights);
                 spawn(move || found(&flights, 10))
@@ -261,7 +315,7 @@ mod loom {
     #[test]
     fn a_call_is_not_found_for_the_age_of_the_one_that_held_its_place() {
         ::loom::model(|| {
-            let flights = Arc::new(Flights::new());
+            let flights = Arc::new(Flights::many());
             let looked = Arc::clone(&flights);
             let looker = spawn(move || found(&looked, 10));
             let old = flights.board(0, Nanos::new(5)).unwrap();

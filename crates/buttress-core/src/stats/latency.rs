@@ -18,16 +18,29 @@ pub(crate) const BUCKETS: usize = ((OCTAVES - PRECISION + 1) << PRECISION) as us
 
 /// A log-linear histogram (as HdrHistogram's, at five bits): no logarithm, no floating point, one add per call.
 #[derive(Debug)]
-pub(crate) struct Latency(Box<[AtomicU32; BUCKETS]>);
+pub(crate) struct Latency([AtomicU32; BUCKETS]);
 
 impl Latency {
     pub(crate) fn new() -> Self {
-        Self(Box::new(std::array::from_fn(|_| AtomicU32::new(0))))
+        Self(std::array::from_fn(|_| AtomicU32::new(0)))
     }
 
     pub(crate) fn record(&self, span: Duration) {
-        // Relaxed: a counter orders nothing.
-        self.0[bucket(span)].fetch_add(1, Ordering::Relaxed);
+        self.count(bucket(span));
+    }
+
+    /// Counts one more in a bucket.
+    pub(crate) fn count(&self, bucket: usize) {
+        if let Some(count) = self.0.get(bucket) {
+            // Relaxed: a counter orders nothing.
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many there are in a bucket.
+    pub(crate) fn of(&self, bucket: usize) -> u32 {
+        let count = self.0.get(bucket);
+        count.map_or(0, |count| count.load(Ordering::Relaxed))
     }
 
     /// Takes out what was recorded since the last time, bucket by bucket.

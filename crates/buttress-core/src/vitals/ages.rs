@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::state::{IDLE, State};
 use crate::{
-    Nanos, Outcome,
+    Nanos,
     sync::{Ordering, fence},
 };
 
@@ -96,7 +96,7 @@ impl State {
 
     /// The start of the oldest call under way that was found overdue.
     pub(super) fn oldest_overdue(&self) -> Option<Nanos> {
-        let starts = self.shards.iter();
+        let starts = self.shards();
         starts
             .filter_map(|shard| shard.flights.oldest_overdue())
             .min()
@@ -116,9 +116,9 @@ impl State {
     }
 
     pub(super) fn find_overdue(&self, limit: Nanos, now: Nanos) {
-        for shard in self.shards.iter() {
+        for shard in self.shards() {
             shard.flights.find(limit, |started, note| {
-                self.write(shard, started, note, Outcome::Late);
+                self.write_late(shard, started, note);
                 self.late.fetch_add(1, Ordering::Relaxed);
                 let word = self.word();
                 // Whatever the rule: a call that was found is not judged again when it ends.
@@ -140,8 +140,7 @@ impl State {
         // call, which comes after the fence of `Lanes::lane`, finds the declaration.
         fence(Ordering::SeqCst);
         let starts = self
-            .shards
-            .iter()
+            .shards()
             .filter_map(|shard| shard.flights.find(Nanos::ZERO, |_, _| {}));
         starts.min().map(|start| start.min(now))
     }

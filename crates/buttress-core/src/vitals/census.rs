@@ -1,7 +1,5 @@
 //! What is counted of it, for whoever learns from all.
 
-use std::sync::OnceLock;
-
 use super::state::State;
 use crate::{
     Health, Tally,
@@ -25,18 +23,10 @@ pub(super) struct Asked {
 }
 
 impl State {
-    /// Takes out the latencies of healthy calls since the last time.
-    fn drain_latencies(&self, mut each: impl FnMut(usize, u32)) {
-        for latency in self.latencies.iter().filter_map(OnceLock::get) {
-            latency.drain(&mut each);
-        }
-    }
-
     /// Calls that ended since this was last asked.
     pub(crate) fn census_since(&self) -> Census {
-        let sum = |count: fn(&Counters) -> u64| {
-            self.shards.iter().map(|shard| count(&shard.counters)).sum()
-        };
+        let sum =
+            |count: fn(&Counters) -> u64| self.shards().map(|shard| count(&shard.counters)).sum();
         let (good, failures): (u64, u64) = (sum(Counters::good), sum(Counters::failures));
         let census = Census {
             calls: good + failures,
@@ -71,8 +61,7 @@ impl State {
     /// All calls that ended, and those of them that failed.
     pub(crate) fn tally(&self) -> Tally {
         let sum = |count: fn(&Counters) -> u64| {
-            self.shards
-                .iter()
+            self.shards()
                 .map(|shard| count(&shard.counters))
                 .sum::<u64>()
         };
@@ -82,7 +71,7 @@ impl State {
 
     /// All calls that began.
     pub(super) fn calls(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.counters.begun()).sum()
+        self.shards().map(|shard| shard.counters.begun()).sum()
     }
 
     /// Does nothing speak against it?
@@ -131,7 +120,7 @@ impl State {
 
     /// Calls that ended as a sign of health.
     pub(super) fn good(&self) -> u64 {
-        let good: u64 = self.shards.iter().map(|shard| shard.counters.good()).sum();
+        let good: u64 = self.shards().map(|shard| shard.counters.good()).sum();
         good.saturating_sub(self.discounted.load(Ordering::Relaxed))
     }
 }

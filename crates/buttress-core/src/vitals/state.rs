@@ -6,8 +6,9 @@ use super::{
     Force,
     census::Asked,
     front::Front,
-    lane::{Shard, Shards, count},
+    lane::count,
     probed::Found,
+    shard::{Shard, Shards},
     signs::{Set, Signs},
     throttled::Throttled,
     turns::Turns,
@@ -21,33 +22,52 @@ use crate::{
     limit::Limit,
     locate::{Call, Ending, Record},
     permit::Seat,
-    pick::Membership,
-    stats::{Latency, Note, Switches},
-    sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, lock},
+    pick::{Glance, Membership},
+    stats::{Kept, Latency, Note, Switches},
+    sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, fence, lock},
 };
+
+/// Calls an endpoint keeps, all lanes together: 4 KiB. A fault of one call in five shows in some dozens.
+const RECORDED: usize = if cfg!(all(test, loom)) { 4 } else { 512 };
 
 /// Nothing is under way that could grow too old.
 pub(super) const IDLE: u64 = u64::MAX;
 
+/// First what every call needs, on one line of memory and in the order in which it lies there; then what few calls do.
+///
+/// On that line nothing is written, but for a call to one endpoint of several, which has to be counted where pickers see it.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct State {
+    pub(super) front: Front,
+    /// When to look for calls that have grown too old.
+    pub(super) look_at: AtomicU64,
     pub(crate) destination: Arc<Shared>,
+    pub(super) limit: Option<Box<Limit>>,
+    /// The only shard, of one endpoint of many. Whoever looks for calls finds it here; whoever calls needs [`Self::only`].
+    only: OnceLock<Box<Shard>>,
+    /// Of 2³² calls so many are refused, for others were turned down.
+    pub(super) throttled_share: AtomicU32,
+    is_open: AtomicBool,
+    one_of_many: bool,
+    one_of_several: bool,
+    keyed: bool,
+
+    pub(super) shards: Shards,
     pub(super) endpoint: Option<Endpoint>,
     /// Which key it is of, where a layer tells keys apart. Keys are no peers of each other.
     key: Option<Arc<str>>,
+    /// From when on a call may be admitted: a hint beside the word of `front`, which decides.
+    due: AtomicU64,
     /// For pickers, while it is on its way back.
     turns: Turns,
-    pub(super) front: Arc<Front>,
     /// Calls that failed here first.
     pub(super) switches: Switches,
     /// Whom it counts for, for pickers.
     pub(super) membership: Membership,
-    /// When to look for calls that have grown too old.
-    pub(super) look_at: AtomicU64,
-    pub(super) shards: Shards,
     /// Calls that ended well and are no sign of health all the same: too late, or of an older generation.
     pub(super) discounted: AtomicU64,
-    pub(super) latencies: [OnceLock<Latency>; 2],
+    latencies: [OnceLock<Box<Latency>>; 2],
     /// How far off `due` can be, in nanoseconds.
     longest_wait: u64,
     born: Nanos,
@@ -56,7 +76,6 @@ pub(crate) struct State {
     /// What the last alarm was about.
     pub(super) verdict: Mutex<Option<Arc<Verdict>>>,
     pub(super) found: Found,
-    pub(super) limit: Option<Box<Limit>>,
     pub(super) throttled: Throttled,
     /// Is it counted among those of its set that are out?
     pub(super) out: AtomicBool,
@@ -74,7 +93,13 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(destination: Arc<Shared>, endpoint: Option<Endpoint>, seed: u64) -> Self {
+    /// Of an `endpoint` that is `one_of_many`, little is kept.
+    pub(crate) fn new(
+        destination: Arc<Shared>,
+        endpoint: Option<Endpoint>,
+        one_of_many: bool,
+        seed: u64,
+    ) -> Self {
         let now = destination.host.clock.now();
         let alone = endpoint.is_none();
         let (rules, breaker) = (&destination.rules, &destination.breaker);
@@ -88,8 +113,15 @@ impl State {
             switches: Switches::default(),
             longest_wait: (Nanos::ZERO.after(rules.breaker.longest_wait(alone))).as_u64(),
             destination,
+            one_of_many,
+            one_of_several: endpoint.is_some(),
+            keyed: false,
+            only: OnceLock::new(),
+            is_open: AtomicBool::new(false),
+            throttled_share: AtomicU32::new(0),
             endpoint,
-            front: Arc::new(Front::new(signs.word())),
+            front: Front::new(signs.word()),
+            due: AtomicU64::new(0),
             look_at: AtomicU64::new(IDLE),
             shards: Shards::new(),
             discounted: AtomicU64::new(0),
@@ -111,12 +143,48 @@ impl State {
 
     /// It is of one key.
     pub(crate) fn of_key(mut self, key: Arc<str>) -> Self {
+        self.keyed = true;
         self.key = Some(key);
         self
     }
 
-    pub(super) fn shard(&self, lane: usize) -> &Arc<Shard> {
-        self.shards.of(lane)
+    /// Is it so large a set that its endpoints are seldom called by two threads at once?
+    pub(super) const fn is_one_of_many(&self) -> bool {
+        self.one_of_many
+    }
+
+    /// What calls on this lane write.
+    pub(super) fn shard(&self, lane: u8) -> &Shard {
+        if self.one_of_many {
+            self.only()
+        } else {
+            &self.shards.of(usize::from(lane)).0
+        }
+    }
+
+    /// What calls write, where there is only one lane.
+    #[inline]
+    pub(super) fn only(&self) -> &Shard {
+        match self.only.get() {
+            // Acquire: pairs with the Release below.
+            Some(shard) if self.is_open.load(Ordering::Acquire) => shard,
+            _ => self.open(),
+        }
+    }
+
+    #[cold]
+    fn open(&self) -> &Shard {
+        let shard = self.only.get_or_init(|| Box::new(Shard::only()));
+        // SeqCst, before anybody calls here: see `Lanes::made`.
+        fence(Ordering::SeqCst);
+        self.is_open.store(true, Ordering::Release);
+        shard
+    }
+
+    /// Those in use.
+    pub(super) fn shards(&self) -> impl Iterator<Item = &Shard> + Clone {
+        let only = self.only.get().map(|shard| &**shard);
+        only.into_iter().chain(self.shards.iter())
     }
 
     #[inline]
@@ -218,7 +286,7 @@ impl State {
             ..shard.board(lane, now)
         };
         // Only who is picked among several is counted where all lanes meet.
-        if self.endpoint.is_some() {
+        if self.one_of_several {
             self.front.load.begin(now);
         }
         self.watch(now);
@@ -241,9 +309,7 @@ impl State {
         let seat = &mut permit.seat;
         (seat.note.route, seat.note.method, seat.note.caller) = (route, method, caller);
         if let Some(place) = seat.place {
-            self.shard(usize::from(seat.lane))
-                .flights
-                .note(place, seat.note);
+            self.shard(seat.lane).flights.note(place, seat.note);
         }
     }
 
@@ -253,7 +319,7 @@ impl State {
         if permit.seat.holds {
             self.leave_after(shard, permit, now, outcome);
         }
-        if self.endpoint.is_some() {
+        if self.one_of_several {
             self.front.load.end(now, now.since(permit.started), outcome);
         }
         let found = permit
@@ -263,10 +329,10 @@ impl State {
         if let Outcome::Overload(hint) = outcome {
             self.turned_down(hint, now);
         }
+        let took = self.learns(permit, now, outcome);
         let fact = self.weigh(permit, now, outcome, found);
-        if !found {
-            self.write(shard, permit.started, permit.seat.note, fact);
-        }
+        let record = self.record_of(permit.started, permit.seat.note, fact);
+        self.keep(shard, permit.seat, record.filter(|_| !found), took);
         let (word, sign) = (self.word(), fact.sign());
         if outcome.sign() == Sign::Good {
             let late = found || sign == Sign::Bad;
@@ -335,21 +401,48 @@ impl State {
         self.born
     }
 
-    /// Keeps the call, for whoever wants to know where a fault lies.
-    pub(super) fn write(&self, shard: &Shard, started: Nanos, note: Note, fact: Outcome) {
-        if !self.destination.rules.parts.health {
-            return;
-        }
-        let Some(ending) = Ending::of(fact) else {
-            return;
-        };
-        let call = Call {
+    /// What is to be kept of a call, for whoever wants to know where a fault lies.
+    #[inline]
+    fn record_of(&self, started: Nanos, note: Note, fact: Outcome) -> Option<Record> {
+        let health = self.destination.rules.parts.health;
+        let ending = Ending::of(fact).filter(|_| health)?;
+        Some(Record::pack(Call {
             started: Call::millis(started),
             ending,
             route: note.route,
             method: note.method,
+        }))
+    }
+
+    /// A call has grown too old.
+    pub(super) fn write_late(&self, shard: &Shard, started: Nanos, note: Note) {
+        let record = self.record_of(started, note, Outcome::Late);
+        let seat = Seat {
+            note,
+            ..Seat::default()
         };
-        shard.recorder().write(note.number, Record::pack(call));
+        self.keep(shard, seat, record, None);
+    }
+
+    /// Keeps a call, and what it took.
+    #[inline]
+    fn keep(&self, shard: &Shard, seat: Seat, record: Option<Record>, took: Option<Duration>) {
+        let number = seat.note.number;
+        if self.one_of_many {
+            let kept = Kept::new(record, took);
+            if kept != Kept::default() {
+                shard.recent.put(number, kept);
+            }
+            return;
+        }
+        if let Some(took) = took {
+            self.latencies[usize::from(seat.lane & 1)]
+                .get_or_init(|| Box::new(Latency::new()))
+                .record(took);
+        }
+        if let Some(record) = record {
+            shard.recent.write(number, record, RECORDED / count());
+        }
     }
 
     /// What a call's end says about the endpoint, its age considered, and our own pauses.
@@ -358,11 +451,6 @@ impl State {
             return outcome;
         }
         let norm = &self.destination.norm;
-        // Late ones too: the age would shrink for ever if what exceeds it were forgotten. Not what a pause of our own has
-        // added to.
-        if outcome == Outcome::Success && permit.started >= norm.resumed() {
-            self.learn(permit.seat.lane, now.since(permit.started));
-        }
         match outcome {
             Outcome::Success | Outcome::CallerFault if norm.is_late(permit.started, now) => {
                 self.weigh_late(permit, now, outcome, found)
@@ -433,14 +521,28 @@ impl State {
         norm.waited(permit.started, now) >= norm.proof()
     }
 
-    fn learn(&self, lane: u8, took: Duration) {
-        // What is late for one key says nothing of another.
-        if self.key.is_some() {
-            return;
+    /// What the call took, if that is worth knowing.
+    #[inline]
+    fn learns(&self, permit: &Permit, now: Nanos, outcome: Outcome) -> Option<Duration> {
+        // Late ones too: the age would shrink for ever if what exceeds it were forgotten. Not what a pause of our own has
+        // added to. What is late for one key says nothing of another.
+        let learns = outcome == Outcome::Success
+            && !self.keyed
+            && self.destination.rules.parts.health
+            && permit.started >= self.destination.norm.resumed();
+        learns.then(|| now.since(permit.started))
+    }
+
+    /// Takes out what calls took since the last time.
+    pub(super) fn drain_latencies(&self, mut each: impl FnMut(usize, u32)) {
+        let own = self.latencies.iter().filter_map(OnceLock::get);
+        own.for_each(|latencies| latencies.drain(&mut each));
+        if let Some(shard) = self.only.get() {
+            shard.recent.settle();
+            if let Some(latencies) = shard.recent.latencies() {
+                latencies.drain(&mut each);
+            }
         }
-        self.latencies[usize::from(lane & 1)]
-            .get_or_init(Latency::new)
-            .record(took);
     }
 
     /// So much evidence is enough from now on.
@@ -469,7 +571,7 @@ impl State {
     }
 
     pub(super) fn due(&self, now: Nanos) -> Nanos {
-        let due = self.front.due();
+        let due = Nanos::new(self.due.load(Ordering::Relaxed));
         // Farther off than it can be, it was set by a clock that was set back since.
         if due.as_u64() > now.as_u64().saturating_add(self.longest_wait) {
             now
@@ -478,8 +580,18 @@ impl State {
         }
     }
 
+    #[inline]
     pub(super) fn word(&self) -> Word {
         self.front.word()
+    }
+
+    pub(crate) fn is_withdrawn(&self) -> bool {
+        self.word().is_withdrawn()
+    }
+
+    /// What its calls are like now.
+    pub(crate) fn glance(&self) -> Glance {
+        self.front.load.glance()
     }
 
     /// What speaks for and against it. Most endpoints of a large set never have anything, and then this is not made.
@@ -530,7 +642,8 @@ impl State {
             }
             self.membership.is_worth(word.worth());
         }
-        self.front.set_due(signs.due());
+        // Relaxed: whoever reads an old hint asks in vain, or one call later.
+        self.due.store(signs.due().as_u64(), Ordering::Relaxed);
         // Relaxed: whoever looks reads it again later.
         self.pressing.store(signs.is_pressing(), Ordering::Relaxed);
         result
@@ -562,7 +675,10 @@ impl State {
 
     /// The last calls.
     pub(crate) fn recorded(&self) -> impl Iterator<Item = Call> + '_ {
-        self.shards.iter().flat_map(Shard::recorded)
+        if let Some(shard) = self.only.get() {
+            shard.recent.settle();
+        }
+        self.shards().flat_map(|shard| shard.recent.read())
     }
 
     /// What tells it apart from others of its destination.
@@ -572,7 +688,7 @@ impl State {
     }
 
     pub(crate) const fn is_keyed(&self) -> bool {
-        self.key.is_some()
+        self.keyed
     }
 }
 

@@ -78,7 +78,7 @@ fn whoever_solves_the_delay_of_hedges_hears_of_losers_that_were_late_too() {
         let permit = lane.permit(at(10)).unwrap();
         lane.overtaken(&permit, at(10 + millis));
     }
-    assert_eq!(vitals.0.state.overtaken.load(Ordering::Relaxed), 4);
+    assert_eq!(vitals.known().overtaken.load(Ordering::Relaxed), 4);
     assert_eq!(vitals.snapshot(at(910)).counts.late, 2);
 }
 
@@ -448,11 +448,11 @@ proptest! {
             ..Rules::default()
         };
         let vitals = Vitals::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
-        let mut rule = crate::health::Detector::new(&HealthPolicy::Cusum, || vitals.0.state.destination.bank());
+        let mut rule = crate::health::Detector::new(&HealthPolicy::Cusum, || vitals.known().destination.bank());
         let (mut now, mut held): (u64, Vec<(Permit, u32)>) = (0, Vec::new());
         for (step, start, which, outcome) in ops {
             now += step;
-            let generation = vitals.0.state.word().generation();
+            let generation = vitals.known().word().generation();
             if start || held.is_empty() {
                 if let Ok(permit) = vitals.permit(at(now)) { held.push((permit, permit.generation)); }
                 continue;
@@ -643,7 +643,7 @@ fn one_rule_acts_on_what_another_has_only_noted() {
 
     let vitals = enforcing(EnforcePolicy::new().health(Enforce::OFF));
     (0..100).for_each(|n| assert!(call(&vitals, n, FAILED)));
-    vitals.0.state.nominate(at(0), Rule::Probes, at(100));
+    vitals.known().nominate(at(0), Rule::Probes, at(100));
     let decisions = vitals.snapshot(at(100)).decisions;
     assert_eq!(
         (decisions.health.unenforced, decisions.probes.enforced),

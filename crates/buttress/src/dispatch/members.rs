@@ -9,12 +9,11 @@ use std::{
 
 use buttress_core::{Attempt, Endpoint, Nanos, Picker, Refusal, State, Vitals};
 
-use super::source::Source;
+use super::source::{Node, Source};
 
-/// One endpoint, its record, and the way to it.
+/// The record of an endpoint, and the way to it: what calls need, so that those of a large set lie close together.
 #[derive(Debug)]
 pub(super) struct Member<S> {
-    endpoint: Endpoint,
     pub(super) vitals: Vitals,
     pub(super) service: S,
 }
@@ -23,14 +22,17 @@ pub(super) struct Member<S> {
 #[derive(Debug)]
 pub(super) struct Members<S> {
     version: u64,
+    /// The endpoints, in the same order.
+    nodes: Arc<[Node]>,
     pub(super) all: Box<[Member<S>]>,
     picker: Picker,
 }
 
 impl<S> Members<S> {
-    fn new(version: u64, all: Box<[Member<S>]>, picker: Picker) -> Self {
+    fn new(version: u64, nodes: Arc<[Node]>, all: Box<[Member<S>]>, picker: Picker) -> Self {
         Self {
             version,
+            nodes,
             all,
             picker,
         }
@@ -93,7 +95,7 @@ pub(super) struct Connections<S> {
 
 impl<S: Clone> Connections<S> {
     pub(super) fn new(connect: impl Fn(&Endpoint) -> S + Send + Sync + 'static) -> Self {
-        let none = Members::new(0, Box::default(), Picker::new([], None));
+        let none = Members::new(0, Arc::default(), Box::default(), Picker::new([], None));
         Self {
             connect: Box::new(connect),
             current: Mutex::new(Arc::new(none)),
@@ -105,13 +107,11 @@ impl<S: Clone> Connections<S> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.version != source.version() {
             let (version, nodes) = source.nodes();
-            let known: HashMap<&str, &Member<S>> = current
-                .all
-                .iter()
-                .map(|member| (member.endpoint.address(), member))
+            let known: HashMap<&str, &Member<S>> = (current.nodes.iter())
+                .map(|node| node.endpoint.address())
+                .zip(&current.all)
                 .collect();
             let all = nodes.iter().map(|node| Member {
-                endpoint: node.endpoint.clone(),
                 vitals: node.vitals.clone(),
                 service: known.get(node.endpoint.address()).map_or_else(
                     || (self.connect)(&node.endpoint),
@@ -119,9 +119,9 @@ impl<S: Clone> Connections<S> {
                 ),
             });
             let all: Box<[Member<S>]> = all.collect();
-            let known = all.iter().map(|member| (&member.endpoint, &member.vitals));
+            let known = nodes.iter().map(|node| (&node.endpoint, &node.vitals));
             let picker = Picker::new(known, source.zone());
-            *current = Arc::new(Members::new(version, all, picker));
+            *current = Arc::new(Members::new(version, nodes, all, picker));
         }
         Arc::clone(&current)
     }
