@@ -26,21 +26,8 @@ impl Latency {
     }
 
     pub(crate) fn record(&self, span: Duration) {
-        self.count(bucket(span));
-    }
-
-    /// Counts one more in a bucket.
-    pub(crate) fn count(&self, bucket: usize) {
-        if let Some(count) = self.0.get(bucket) {
-            // Relaxed: a counter orders nothing.
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// How many there are in a bucket.
-    pub(crate) fn of(&self, bucket: usize) -> u32 {
-        let count = self.0.get(bucket);
-        count.map_or(0, |count| count.load(Ordering::Relaxed))
+        // Relaxed: a counter orders nothing.
+        self.0[bucket(span)].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Takes out what was recorded since the last time, bucket by bucket.

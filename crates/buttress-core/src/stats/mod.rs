@@ -22,6 +22,6 @@ pub(crate) use flights::{Flights, Note};
 pub(crate) use latency::{BUCKETS, Latency, bucket, ceiling};
 pub(crate) use ledger::{Ledger, Named};
 pub(crate) use recent::{Kept, Recent};
-use recorder::Recorder;
+pub(crate) use recorder::Recorder;
 pub use reliability::Reliability;
 pub use trend::Trend;

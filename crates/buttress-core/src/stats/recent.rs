@@ -2,7 +2,7 @@
 
 use std::{hint::black_box, sync::OnceLock, time::Duration};
 
-use super::{Latency, Recorder, bucket};
+use super::bucket;
 use crate::{
     locate::{Call, Record},
     sync::{AtomicU64, Ordering},
@@ -12,7 +12,7 @@ use crate::{
 const AT_HAND: usize = if cfg!(all(test, loom)) { 2 } else { 8 };
 
 /// Calls that an endpoint of a large set keeps. A fault of one call in five shows in some dozens.
-const FEW: usize = if cfg!(all(test, loom)) { 4 } else { 64 };
+const KEPT: usize = if cfg!(all(test, loom)) { 4 } else { 128 };
 
 /// The last calls of one lane.
 ///
@@ -26,22 +26,22 @@ pub(crate) struct Recent {
     at_hand: [AtomicU64; AT_HAND],
 }
 
-/// What is kept of calls.
+/// What is kept of calls: a ring.
 #[derive(Debug)]
 struct Past {
-    calls: Recorder,
-    /// How many were moved here.
+    /// How many were moved here, and how many of them were looked at for what they took.
     moved: AtomicU64,
-    /// Only where calls are moved here.
-    latencies: Option<Box<Latency>>,
+    learned: AtomicU64,
+    calls: [AtomicU64; KEPT],
 }
 
-/// One call at hand: its record, and the bucket of what it took, which begins at one, in bits that a record leaves. Zero is
+/// One call: its record, and the bucket of what it took, which begins at one, in bits that a record leaves. Zero is
 /// an empty place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Kept(u64);
 
 const BUCKET_AT: u32 = Record::SPARE_AT;
+const BUCKET: u64 = ((1 << Record::SPARE) - 1) << BUCKET_AT;
 
 const _: () = assert!(super::BUCKETS < 1 << Record::SPARE);
 
@@ -53,13 +53,13 @@ impl Kept {
     }
 
     fn bucket(self) -> Option<usize> {
-        let bucket = (self.0 >> BUCKET_AT) as usize & ((1 << Record::SPARE) - 1);
-        bucket.checked_sub(1)
+        ((self.0 & BUCKET) >> BUCKET_AT)
+            .checked_sub(1)
+            .map(|bucket| bucket as usize)
     }
 
-    fn record(self) -> Option<Record> {
-        let record = Record::from_bits(self.0 & !(((1 << Record::SPARE) - 1) << BUCKET_AT));
-        (record != Record::default()).then_some(record)
+    const fn record(self) -> Record {
+        Record::from_bits(self.0 & !BUCKET)
     }
 }
 
@@ -71,13 +71,6 @@ impl Recent {
         }
     }
 
-    /// Writes the `number`th call to where so many are kept, made when the first of them ends.
-    #[inline]
-    pub(crate) fn write(&self, number: u16, record: Record, keeps: usize) {
-        let past = self.past.get_or_init(|| Past::new(keeps, None));
-        past.calls.write(number, record);
-    }
-
     /// Puts the `number`th call at hand. May be said twice of a call: once of its record, once of what it took.
     #[inline]
     pub(crate) fn put(&self, number: u16, kept: Kept) {
@@ -86,11 +79,15 @@ impl Recent {
         let before = Kept(self.at_hand[place].swap(kept.0, Ordering::Relaxed));
         // One that took long, or was left by those that moved the others.
         if before != Kept::default() {
-            self.past().take_in(&[before]);
+            self.past().take_in([before]);
         }
         if place == AT_HAND - 1 {
             self.settle();
         }
+    }
+
+    pub(crate) fn touch(&self) {
+        black_box(self.at_hand[AT_HAND - 1].load(Ordering::Relaxed));
     }
 
     /// Moves what is at hand to where it is kept.
@@ -104,55 +101,69 @@ impl Recent {
             })
         });
         if taken.iter().any(|kept| *kept != Kept::default()) {
-            self.past().take_in(&taken);
+            self.past().take_in(taken);
         }
     }
 
-    /// The kept calls, in no order; not those at hand.
+    /// The kept calls, in no order.
     pub(crate) fn read(&self) -> impl Iterator<Item = Call> + '_ {
-        let past = self.past.get();
-        past.into_iter().flat_map(|past| past.calls.read())
+        self.settle();
+        let past = self.past.get().into_iter();
+        let kept = past.flat_map(|past| past.calls.iter());
+        kept.filter_map(|kept| Kept(kept.load(Ordering::Relaxed)).record().unpack())
     }
 
-    /// How long calls took that were moved.
-    pub(crate) fn latencies(&self) -> Option<&Latency> {
-        self.past.get().and_then(|past| past.latencies.as_deref())
+    /// What calls took since this was last asked, each with how many it stands for: itself, and those that were overwritten.
+    pub(crate) fn learn(&self, mut each: impl FnMut(usize, u32)) {
+        self.settle();
+        let Some(past) = self.past.get() else { return };
+        let moved = past.moved.load(Ordering::Relaxed);
+        let new = moved - past.learned.swap(moved, Ordering::Relaxed).min(moved);
+        let (whole, rest) = (new / KEPT as u64, new % KEPT as u64);
+        for (number, kept) in (0..).zip(&past.calls) {
+            let seen = Kept(kept.load(Ordering::Relaxed));
+            let Some(bucket) = seen.bucket() else {
+                continue;
+            };
+            let heard = seen.0 & !BUCKET;
+            // Another call has taken its place meanwhile: that one is for the next time.
+            if (kept.compare_exchange(seen.0, heard, Ordering::Relaxed, Ordering::Relaxed)).is_err()
+            {
+                continue;
+            }
+            let stands_for = whole + u64::from(number < rest);
+            each(bucket, u32::try_from(stands_for.max(1)).unwrap_or(u32::MAX));
+        }
     }
 
     fn past(&self) -> &Past {
-        let made = || Past::new(FEW, Some(Box::new(Latency::new())));
-        self.past.get_or_init(made)
+        self.past.get_or_init(|| Box::new(Past::new()))
     }
 }
 
 impl Past {
-    fn new(keeps: usize, latencies: Option<Box<Latency>>) -> Box<Self> {
-        Box::new(Self {
-            calls: Recorder::new(keeps),
+    fn new() -> Self {
+        Self {
             moved: AtomicU64::new(0),
-            latencies,
-        })
+            learned: AtomicU64::new(0),
+            calls: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
     }
 
-    fn take_in(&self, taken: &[Kept]) {
-        if let Some(latencies) = &self.latencies {
-            let buckets = || taken.iter().filter_map(|kept| kept.bucket());
-            // Read before they are counted, for reads are waited for together, and counts one by one.
-            buckets().for_each(|bucket| _ = black_box(latencies.of(bucket)));
-            buckets().for_each(|bucket| latencies.count(bucket));
-        }
-        let records = || taken.iter().filter_map(|kept| kept.record());
-        let number = self
-            .moved
-            .fetch_add(records().count() as u64, Ordering::Relaxed);
-        for (number, record) in (number..).zip(records()) {
-            self.calls.write(number as u16, record);
+    fn take_in<const COUNT: usize>(&self, taken: [Kept; COUNT]) {
+        let taken = taken.into_iter().filter(|kept| *kept != Kept::default());
+        let count = taken.clone().count() as u64;
+        let number = self.moved.fetch_add(count, Ordering::Relaxed);
+        for (number, kept) in (number..).zip(taken) {
+            self.calls[number as usize % KEPT].store(kept.0, Ordering::Relaxed);
         }
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::locate::Ending;
 
@@ -165,12 +176,24 @@ mod tests {
         }
     }
 
-    fn latencies(recent: &Recent) -> Vec<(usize, u32)> {
-        let mut known = Vec::new();
-        if let Some(latencies) = recent.latencies() {
-            latencies.drain(|bucket, count| known.push((bucket, count)));
-        }
-        known
+    fn put(recent: &Recent, number: u32) {
+        let record = Some(Record::pack(call(number)));
+        recent.put(number as u16, Kept::new(record, Some(Duration::ZERO)));
+    }
+
+    fn read(recent: &Recent) -> Vec<u32> {
+        let mut started: Vec<u32> = recent.read().map(|call| call.started).collect();
+        started.sort_unstable();
+        started
+    }
+
+    fn learned(recent: &Recent) -> u32 {
+        let mut learned = 0;
+        recent.learn(|bucket, calls| {
+            assert_eq!(bucket, 0);
+            learned += calls;
+        });
+        learned
     }
 
     #[test]
@@ -179,57 +202,42 @@ mod tests {
         for took in [None, Some(Duration::ZERO), Some(Duration::MAX)] {
             for record in [None, Some(record)] {
                 let kept = Kept::new(record, took);
-                assert_eq!((kept.record(), kept.bucket()), (record, took.map(bucket)));
+                assert_eq!(kept.record(), record.unwrap_or_default());
+                assert_eq!(kept.bucket(), took.map(bucket));
             }
         }
         assert_eq!(Kept::new(None, None), Kept::default());
     }
 
-    #[test]
-    fn no_call_is_lost_in_whatever_order_they_end() {
-        let recent = Recent::new();
-        // Every third is overtaken by the dozen after it.
-        let (late, soon): (Vec<u16>, Vec<u16>) = (0..48).partition(|number| number % 3 == 0);
-        for number in soon.into_iter().chain(late) {
-            let kept = Kept::new(
-                Some(Record::pack(call(u32::from(number)))),
-                Some(Duration::ZERO),
-            );
-            recent.put(number, kept);
+    proptest! {
+        #[test]
+        fn no_call_is_lost_in_whatever_order_they_end(
+            order in Just((0..KEPT as u32).collect::<Vec<_>>()).prop_shuffle(),
+            looks in 1_usize..40,
+        ) {
+            let (recent, mut calls) = (Recent::new(), 0);
+            for (ended, number) in order.into_iter().enumerate() {
+                put(&recent, number);
+                if ended % looks == 0 {
+                    calls += learned(&recent);
+                }
+            }
+            calls += learned(&recent);
+            prop_assert_eq!(read(&recent), (0..KEPT as u32).collect::<Vec<_>>());
+            prop_assert_eq!(calls as usize, KEPT);
         }
-        recent.settle();
-        let mut started: Vec<u32> = recent.read().map(|call| call.started).collect();
-        started.sort_unstable();
-        assert_eq!(started, (0..48).collect::<Vec<_>>());
-        assert_eq!(latencies(&recent), [(0, 48)]);
     }
 
     #[test]
-    fn keeps_the_last_ones_and_counts_all() {
+    fn keeps_the_last_ones_which_stand_for_all() {
         let recent = Recent::new();
-        for number in 0..1_000_u32 {
-            let kept = Kept::new(
-                Some(Record::pack(call(number))),
-                Some(Duration::from_millis(3)),
-            );
-            recent.put(number as u16, kept);
+        let count = KEPT as u32;
+        for (from, to) in [(0, 10 * count + 7), (10 * count + 7, 10 * count + 12)] {
+            (from..to).for_each(|number| put(&recent, number));
+            assert_eq!(learned(&recent), to - from);
+            assert_eq!(read(&recent), (to - count..to).collect::<Vec<_>>());
         }
-        assert_eq!(recent.read().count(), FEW);
-        assert!(recent.read().all(|call| call.started >= 1_000 - FEW as u32));
-        assert_eq!(
-            latencies(&recent),
-            [(bucket(Duration::from_millis(3)), 1_000)]
-        );
-    }
-
-    #[test]
-    fn nothing_is_made_for_fewer_than_are_at_hand() {
-        let counted = allocation_counter::measure(|| {
-            let recent = Recent::new();
-            (0..AT_HAND as u16 - 1)
-                .for_each(|number| recent.put(number, Kept::new(None, Some(Duration::ZERO))));
-        });
-        assert_eq!(counted.count_total, 0);
+        assert_eq!(learned(&recent), 0, "each is learned from once");
     }
 }
 
@@ -256,15 +264,15 @@ mod loom {
                 let kept = Kept::new(Some(Record::pack(call)), Some(Duration::ZERO));
                 spawn(move || recent.put(number, kept))
             };
-            // The first and the third share a place; the second moves all.
-            let puts = [put(0), put(1), put(2)];
-            recent.settle();
+            // Two share a place; the third is of the last, and moves all.
+            let puts = [put(0), put(2), put(1)];
+            let mut learned = 0;
+            recent.learn(|_, calls| learned += calls);
             puts.into_iter().for_each(|put| put.join().unwrap());
-            recent.settle();
+            recent.learn(|_, calls| learned += calls);
             let mut kept: Vec<u32> = recent.read().map(|call| call.started).collect();
             kept.sort_unstable();
-            assert_eq!(kept, [0, 1, 2]);
-            assert_eq!(recent.latencies().unwrap().of(0), 3);
+            assert_eq!((kept, learned), (vec![0, 1, 2], 3));
         });
     }
 }

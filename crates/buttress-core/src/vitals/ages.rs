@@ -116,9 +116,9 @@ impl State {
     }
 
     pub(super) fn find_overdue(&self, limit: Nanos, now: Nanos) {
-        for shard in self.shards() {
+        for (lane, shard) in self.shards_by_lane() {
             shard.flights.find(limit, |started, note| {
-                self.write_late(shard, started, note);
+                self.write_late(shard, lane, started, note);
                 self.late.fetch_add(1, Ordering::Relaxed);
                 let word = self.word();
                 // Whatever the rule: a call that was found is not judged again when it ends.

@@ -46,13 +46,21 @@ impl Shard {
         }
     }
 
-    /// A call begins.
+    pub(super) fn touch(&self) {
+        self.recent.touch();
+        self.flights.touch();
+        self.counters.touch();
+    }
+
+    /// A call begins. Its place is the first from that on which so many take that are `under_way`, or else from that of the
+    /// oldest call on.
     #[inline]
-    pub(super) fn board(&self, lane: u8, now: Nanos) -> Seat {
+    pub(super) fn board(&self, lane: u8, under_way: Option<u32>, now: Nanos) -> Seat {
         let number = self.counters.started();
+        let first = under_way.map_or(number, u64::from);
         Seat {
             lane,
-            place: self.flights.board(number, now),
+            place: self.flights.board(first, number, now),
             note: Note {
                 number: number as u16,
                 ..Note::default()
@@ -81,13 +89,10 @@ impl Shards {
         shards[lane & (shards.len() - 1)].get_or_init(|| Arc::new(Apart(Shard::of_several())))
     }
 
-    /// Those in use.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Shard> + Clone {
-        let shards = self.0.get().map(|shards| shards.iter());
-        shards
-            .into_iter()
-            .flatten()
-            .filter_map(OnceLock::get)
-            .map(|shard| &shard.0)
+    /// Those in use, by lane.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u8, &Shard)> + Clone {
+        let shards = self.0.get().map(|shards| (0..).zip(shards.iter()));
+        let made = shards.into_iter().flatten();
+        made.filter_map(|(lane, shard)| Some((lane, &shard.get()?.0)))
     }
 }

@@ -6,7 +6,7 @@ use super::{
     Force,
     census::Asked,
     front::Front,
-    lane::count,
+    lane::{cells, count},
     probed::Found,
     shard::{Shard, Shards},
     signs::{Set, Signs},
@@ -23,7 +23,7 @@ use crate::{
     locate::{Call, Ending, Record},
     permit::Seat,
     pick::{Glance, Membership},
-    stats::{Kept, Latency, Note, Switches},
+    stats::{Kept, Latency, Note, Recorder, Switches},
     sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, fence, lock},
 };
 
@@ -68,6 +68,7 @@ pub(crate) struct State {
     /// Calls that ended well and are no sign of health all the same: too late, or of an older generation.
     pub(super) discounted: AtomicU64,
     latencies: [OnceLock<Box<Latency>>; 2],
+    recorders: OnceLock<Box<[OnceLock<Recorder>]>>,
     /// How far off `due` can be, in nanoseconds.
     longest_wait: u64,
     born: Nanos,
@@ -126,6 +127,7 @@ impl State {
             shards: Shards::new(),
             discounted: AtomicU64::new(0),
             latencies: [OnceLock::new(), OnceLock::new()],
+            recorders: OnceLock::new(),
             born: now,
             late_answer: [AtomicU64::new(0), AtomicU64::new(0)],
             verdict: Mutex::default(),
@@ -183,7 +185,11 @@ impl State {
 
     /// Those in use.
     pub(super) fn shards(&self) -> impl Iterator<Item = &Shard> + Clone {
-        let only = self.only.get().map(|shard| &**shard);
+        self.shards_by_lane().map(|(_, shard)| shard)
+    }
+
+    pub(super) fn shards_by_lane(&self) -> impl Iterator<Item = (u8, &Shard)> + Clone {
+        let only = self.only.get().map(|shard| (0, &**shard));
         only.into_iter().chain(self.shards.iter())
     }
 
@@ -281,9 +287,13 @@ impl State {
 
     #[inline]
     fn board(&self, shard: &Shard, lane: u8, now: Nanos, holds: bool) -> Seat {
+        // Where few are under way, they are to take the same few places.
+        let under_way = self
+            .one_of_many
+            .then(|| self.front.load.glance().begun_so_far());
         let seat = Seat {
             holds,
-            ..shard.board(lane, now)
+            ..shard.board(lane, under_way, now)
         };
         // Only who is picked among several is counted where all lanes meet.
         if self.one_of_several {
@@ -415,9 +425,10 @@ impl State {
     }
 
     /// A call has grown too old.
-    pub(super) fn write_late(&self, shard: &Shard, started: Nanos, note: Note) {
+    pub(super) fn write_late(&self, shard: &Shard, lane: u8, started: Nanos, note: Note) {
         let record = self.record_of(started, note, Outcome::Late);
         let seat = Seat {
+            lane,
             note,
             ..Seat::default()
         };
@@ -441,7 +452,10 @@ impl State {
                 .record(took);
         }
         if let Some(record) = record {
-            shard.recent.write(number, record, RECORDED / count());
+            let recorders = self.recorders.get_or_init(cells);
+            recorders[usize::from(seat.lane) & (recorders.len() - 1)]
+                .get_or_init(|| Recorder::new(RECORDED / count()))
+                .write(number, record);
         }
     }
 
@@ -538,10 +552,7 @@ impl State {
         let own = self.latencies.iter().filter_map(OnceLock::get);
         own.for_each(|latencies| latencies.drain(&mut each));
         if let Some(shard) = self.only.get() {
-            shard.recent.settle();
-            if let Some(latencies) = shard.recent.latencies() {
-                latencies.drain(&mut each);
-            }
+            shard.recent.learn(&mut each);
         }
     }
 
@@ -675,10 +686,10 @@ impl State {
 
     /// The last calls.
     pub(crate) fn recorded(&self) -> impl Iterator<Item = Call> + '_ {
-        if let Some(shard) = self.only.get() {
-            shard.recent.settle();
-        }
-        self.shards().flat_map(|shard| shard.recent.read())
+        let only = self.only.get().into_iter();
+        let recorders = self.recorders.get().into_iter().flatten();
+        only.flat_map(|shard| shard.recent.read())
+            .chain((recorders.filter_map(OnceLock::get)).flat_map(Recorder::read))
     }
 
     /// What tells it apart from others of its destination.

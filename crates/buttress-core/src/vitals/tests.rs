@@ -620,8 +620,7 @@ fn one_rules_dry_run_is_noted_once_and_keeps_no_other_from_acting() {
     let vitals = enforcing(EnforcePolicy::new().peers(Enforce::OFF));
     for second in 0..3 {
         vitals
-            .0
-            .state
+            .known()
             .nominate(at(second), Rule::Peers, at(second * 10_000));
     }
     let decisions = vitals.snapshot(at(20_000)).decisions;
