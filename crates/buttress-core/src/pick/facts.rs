@@ -23,6 +23,9 @@ pub(super) trait Facts {
 
     fn glance(&self, member: usize) -> Glance;
 
+    /// A call may go to it: what that will need is read, lest it be waited for piece by piece.
+    fn fetch(&self, member: usize);
+
     fn takes_calls(&self, member: usize) -> bool {
         matches!(self.state(member), State::Closed | State::Ramping)
     }
@@ -101,6 +104,10 @@ impl<'a, V: Fn(usize) -> &'a Vitals, P: Fn(usize) -> bool> Facts for Known<'_, V
 
     fn is_due(&self, member: usize) -> bool {
         (self.vitals)(member).due(self.now) <= self.now
+    }
+
+    fn fetch(&self, member: usize) {
+        VitalState::fetch(&self.fronts[member]);
     }
 
     fn glance(&self, member: usize) -> Glance {

@@ -209,6 +209,9 @@ impl Picker {
             (self.weight(place) > 0 && facts.flows(self.member(place), disregarded))
                 .then_some(place)
         });
+        for place in second.into_iter().chain([first]) {
+            facts.fetch(self.member(place));
+        }
         let candidate = |place: usize| Candidate {
             glance: facts.glance(self.member(place)),
             weight: self.weight(place),

@@ -121,7 +121,8 @@ impl Counters {
         Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
 
-    pub(crate) fn touch(&self) {
+    #[inline]
+    pub(crate) fn fetch(&self) {
         std::hint::black_box(self.0[STARTED].load(Ordering::Relaxed));
     }
 

@@ -144,7 +144,8 @@ impl Flights {
         })
     }
 
-    pub(crate) fn touch(&self) {
+    #[inline]
+    pub(crate) fn fetch(&self) {
         std::hint::black_box(self.near[0].stamp.load(Ordering::Relaxed));
     }
 

@@ -86,7 +86,8 @@ impl Recent {
         }
     }
 
-    pub(crate) fn touch(&self) {
+    #[inline]
+    pub(crate) fn fetch(&self) {
         black_box(self.at_hand[AT_HAND - 1].load(Ordering::Relaxed));
     }
 

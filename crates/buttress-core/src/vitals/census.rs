@@ -103,16 +103,16 @@ impl State {
         let fell = std::mem::replace(&mut asked.generation, generation) != generation;
         if fell || health == Health::Down {
             asked.unclear = Census::default();
-            self.drain_latencies(|_, _| {});
+            self.drain_latencies(|_, _, _| {});
         }
         if health != Health::Healthy {
             return Census::default();
         }
         let compared = self.endpoint.is_some();
-        self.drain_latencies(|bucket, count| {
-            each(bucket, count);
+        self.drain_latencies(|bucket, seen, calls| {
+            each(bucket, calls);
             if compared {
-                asked.spread.add(bucket, count);
+                asked.spread.add(bucket, seen);
             }
         });
         std::mem::take(&mut asked.unclear)

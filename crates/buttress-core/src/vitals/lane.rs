@@ -41,7 +41,7 @@ impl Lane {
     pub(super) fn shard(&self) -> &Shard {
         match self {
             Self::Only(state) => state.only(),
-            Self::OfSeveral(way) => &way.shard.0,
+            Self::OfSeveral(way) => &way.shard.shard,
         }
     }
 
@@ -209,13 +209,9 @@ pub(super) fn take_lane(number: usize) {
 #[cfg(all(test, loom))]
 pub(crate) fn made(vitals: super::Vitals) -> super::Vitals {
     if let Ways::Several(lanes) = &vitals.0 {
-        (0..count()).for_each(|lane| {
-            _ = lanes
-                .lane(lane)
-                .shard()
-                .recent
-                .write(0, crate::locate::Record::default(), 4)
-        });
+        for lane in 0..count() {
+            lanes.lane(lane).state().shards.of(lane).recorder();
+        }
     }
     vitals.known().signs();
     vitals

@@ -1,12 +1,12 @@
 //! What is known of one endpoint, shared by all lanes.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{hint::black_box, sync::OnceLock, time::Duration};
 
 use super::{
     Force,
     census::Asked,
     front::Front,
-    lane::{cells, count},
+    lane::count,
     probed::Found,
     shard::{Shard, Shards},
     signs::{Set, Signs},
@@ -23,15 +23,21 @@ use crate::{
     locate::{Call, Ending, Record},
     permit::Seat,
     pick::{Glance, Membership},
-    stats::{Kept, Latency, Note, Recorder, Switches},
+    stats::{Kept, Latency, Note, Switches},
     sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, fence, lock},
 };
 
-/// Calls an endpoint keeps, all lanes together: 4 KiB. A fault of one call in five shows in some dozens.
-const RECORDED: usize = if cfg!(all(test, loom)) { 4 } else { 512 };
-
 /// Nothing is under way that could grow too old.
 pub(super) const IDLE: u64 = u64::MAX;
+
+/// What it is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Alone,
+    Key,
+    OneOfSeveral,
+    OneOfMany,
+}
 
 /// First what every call needs, on one line of memory and in the order in which it lies there; then what few calls do.
 ///
@@ -49,9 +55,11 @@ pub(crate) struct State {
     /// Of 2³² calls so many are refused, for others were turned down.
     pub(super) throttled_share: AtomicU32,
     is_open: AtomicBool,
-    one_of_many: bool,
-    one_of_several: bool,
-    keyed: bool,
+    kind: Kind,
+    /// Is it counted among those of its set that are out?
+    pub(super) out: AtomicBool,
+    /// Is there an alarm that lacks proof?
+    pub(super) pressing: AtomicBool,
 
     pub(super) shards: Shards,
     pub(super) endpoint: Option<Endpoint>,
@@ -68,7 +76,6 @@ pub(crate) struct State {
     /// Calls that ended well and are no sign of health all the same: too late, or of an older generation.
     pub(super) discounted: AtomicU64,
     latencies: [OnceLock<Box<Latency>>; 2],
-    recorders: OnceLock<Box<[OnceLock<Recorder>]>>,
     /// How far off `due` can be, in nanoseconds.
     longest_wait: u64,
     born: Nanos,
@@ -78,10 +85,6 @@ pub(crate) struct State {
     pub(super) verdict: Mutex<Option<Arc<Verdict>>>,
     pub(super) found: Found,
     pub(super) throttled: Throttled,
-    /// Is it counted among those of its set that are out?
-    pub(super) out: AtomicBool,
-    /// Is there an alarm that lacks proof?
-    pub(super) pressing: AtomicBool,
     /// Calls that were evidence for their age.
     pub(super) late: AtomicU64,
     /// Calls that were given up, for another was answered first, late or not.
@@ -109,14 +112,16 @@ impl State {
         Self {
             limit: limit.map(|policy| Box::new(Limit::new(policy, count(), now, seed))),
             key: None,
-            turns: Turns::new(seed),
+            turns: Turns::new(),
             membership: Membership::new(&destination.groups, endpoint.as_ref()),
             switches: Switches::default(),
             longest_wait: (Nanos::ZERO.after(rules.breaker.longest_wait(alone))).as_u64(),
             destination,
-            one_of_many,
-            one_of_several: endpoint.is_some(),
-            keyed: false,
+            kind: match endpoint {
+                None => Kind::Alone,
+                Some(_) if one_of_many => Kind::OneOfMany,
+                Some(_) => Kind::OneOfSeveral,
+            },
             only: OnceLock::new(),
             is_open: AtomicBool::new(false),
             throttled_share: AtomicU32::new(0),
@@ -127,7 +132,6 @@ impl State {
             shards: Shards::new(),
             discounted: AtomicU64::new(0),
             latencies: [OnceLock::new(), OnceLock::new()],
-            recorders: OnceLock::new(),
             born: now,
             late_answer: [AtomicU64::new(0), AtomicU64::new(0)],
             verdict: Mutex::default(),
@@ -145,22 +149,27 @@ impl State {
 
     /// It is of one key.
     pub(crate) fn of_key(mut self, key: Arc<str>) -> Self {
-        self.keyed = true;
+        self.kind = Kind::Key;
         self.key = Some(key);
         self
     }
 
     /// Is it so large a set that its endpoints are seldom called by two threads at once?
-    pub(super) const fn is_one_of_many(&self) -> bool {
-        self.one_of_many
+    pub(super) fn is_one_of_many(&self) -> bool {
+        self.kind == Kind::OneOfMany
+    }
+
+    /// Does anybody pick it among others?
+    fn is_picked(&self) -> bool {
+        matches!(self.kind, Kind::OneOfSeveral | Kind::OneOfMany)
     }
 
     /// What calls on this lane write.
     pub(super) fn shard(&self, lane: u8) -> &Shard {
-        if self.one_of_many {
+        if self.is_one_of_many() {
             self.only()
         } else {
-            &self.shards.of(usize::from(lane)).0
+            &self.shards.of(usize::from(lane)).shard
         }
     }
 
@@ -171,6 +180,15 @@ impl State {
             // Acquire: pairs with the Release below.
             Some(shard) if self.is_open.load(Ordering::Acquire) => shard,
             _ => self.open(),
+        }
+    }
+
+    /// Reads what a call will write, where that may lie far off.
+    #[inline]
+    pub(crate) fn fetch(this: &Arc<Self>) {
+        if let Some(shard) = this.only.get() {
+            black_box(Arc::strong_count(this));
+            shard.fetch();
         }
     }
 
@@ -289,14 +307,14 @@ impl State {
     fn board(&self, shard: &Shard, lane: u8, now: Nanos, holds: bool) -> Seat {
         // Where few are under way, they are to take the same few places.
         let under_way = self
-            .one_of_many
+            .is_one_of_many()
             .then(|| self.front.load.glance().begun_so_far());
         let seat = Seat {
             holds,
             ..shard.board(lane, under_way, now)
         };
         // Only who is picked among several is counted where all lanes meet.
-        if self.one_of_several {
+        if self.is_picked() {
             self.front.load.begin(now);
         }
         self.watch(now);
@@ -329,7 +347,7 @@ impl State {
         if permit.seat.holds {
             self.leave_after(shard, permit, now, outcome);
         }
-        if self.one_of_several {
+        if self.is_picked() {
             self.front.load.end(now, now.since(permit.started), outcome);
         }
         let found = permit
@@ -439,7 +457,7 @@ impl State {
     #[inline]
     fn keep(&self, shard: &Shard, seat: Seat, record: Option<Record>, took: Option<Duration>) {
         let number = seat.note.number;
-        if self.one_of_many {
+        if self.is_one_of_many() {
             let kept = Kept::new(record, took);
             if kept != Kept::default() {
                 shard.recent.put(number, kept);
@@ -452,10 +470,8 @@ impl State {
                 .record(took);
         }
         if let Some(record) = record {
-            let recorders = self.recorders.get_or_init(cells);
-            recorders[usize::from(seat.lane) & (recorders.len() - 1)]
-                .get_or_init(|| Recorder::new(RECORDED / count()))
-                .write(number, record);
+            let apart = self.shards.of(usize::from(seat.lane));
+            apart.recorder().write(number, record);
         }
     }
 
@@ -541,18 +557,18 @@ impl State {
         // Late ones too: the age would shrink for ever if what exceeds it were forgotten. Not what a pause of our own has
         // added to. What is late for one key says nothing of another.
         let learns = outcome == Outcome::Success
-            && !self.keyed
+            && self.kind != Kind::Key
             && self.destination.rules.parts.health
             && permit.started >= self.destination.norm.resumed();
         learns.then(|| now.since(permit.started))
     }
 
-    /// Takes out what calls took since the last time.
-    pub(super) fn drain_latencies(&self, mut each: impl FnMut(usize, u32)) {
+    /// Takes out what calls took since the last time: how many were seen in a bucket, and how many those stand for.
+    pub(super) fn drain_latencies(&self, mut each: impl FnMut(usize, u32, u32)) {
         let own = self.latencies.iter().filter_map(OnceLock::get);
-        own.for_each(|latencies| latencies.drain(&mut each));
+        own.for_each(|latencies| latencies.drain(|bucket, count| each(bucket, count, count)));
         if let Some(shard) = self.only.get() {
-            shard.recent.learn(&mut each);
+            shard.recent.learn(|bucket, calls| each(bucket, 1, calls));
         }
     }
 
@@ -674,7 +690,7 @@ impl State {
     pub(super) fn takes_turn(&self) -> bool {
         match self.word().state() {
             crate::State::Closed => true,
-            crate::State::Ramping => self.turns.take(self.share()),
+            crate::State::Ramping => self.turns.take(self.share(), self.seed),
             crate::State::HalfOpen => self.share() > 0.0,
             crate::State::Open => false,
         }
@@ -687,9 +703,8 @@ impl State {
     /// The last calls.
     pub(crate) fn recorded(&self) -> impl Iterator<Item = Call> + '_ {
         let only = self.only.get().into_iter();
-        let recorders = self.recorders.get().into_iter().flatten();
         only.flat_map(|shard| shard.recent.read())
-            .chain((recorders.filter_map(OnceLock::get)).flat_map(Recorder::read))
+            .chain(self.shards.recorded())
     }
 
     /// What tells it apart from others of its destination.
@@ -698,8 +713,8 @@ impl State {
         address.or(self.key.as_ref()).cloned()
     }
 
-    pub(crate) const fn is_keyed(&self) -> bool {
-        self.keyed
+    pub(crate) fn is_keyed(&self) -> bool {
+        self.kind == Kind::Key
     }
 }
 
