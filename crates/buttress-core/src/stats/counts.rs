@@ -97,10 +97,10 @@ impl serde::Serialize for Causes {
     }
 }
 
-/// Slots of a tally: started, rejected, the kinds of outcome, the causes, then our own refusals.
+/// Slots of a tally: the two that healthy calls write, the other outcomes, the causes, then our own refusals.
 const STARTED: usize = 0;
-const REJECTED: usize = 1;
-const SUCCESS: usize = 2;
+const SUCCESS: usize = 1;
+const REJECTED: usize = 2;
 const OVERLOAD: usize = 3;
 const CALLER_FAULT: usize = 4;
 const REFUSED: usize = 5;

@@ -22,7 +22,17 @@ const TRIES: usize = 3;
 #[repr(C)]
 pub(crate) struct Flights {
     far: Option<Box<[Place; PLACES - NEAR]>>,
+    /// The last is taken first: it lies beside what else every call writes.
     near: [Place; NEAR],
+}
+
+/// Where a call looks for a place.
+#[derive(Clone, Copy)]
+pub(crate) enum First {
+    /// From that of the oldest call on.
+    Oldest,
+    /// From the first on that are likely to be free, with so many under way: where they are few, they take the same few places.
+    After(u32),
 }
 
 /// A place for one call: a fourth of a line of memory.
@@ -118,19 +128,18 @@ impl Flights {
         }
     }
 
-    /// Takes a place for the `number`th call of this lane, from the `first` on. `None` when those tried are taken.
+    /// Takes a place for the `number`th call of this lane. `None` when those tried are taken.
     #[inline]
-    pub(crate) fn board(&self, first: u64, number: u64, started: Nanos) -> Option<u8> {
+    pub(crate) fn board(&self, first: First, number: u64, started: Nanos) -> Option<u8> {
         let stamp = Stamp::of(started).0;
         let note = Note {
             number: number as u16,
             ..Note::default()
         };
         (0..TRIES).find_map(|more| {
-            let turn = (first as usize).wrapping_add(more);
-            let index = match self.far {
-                Some(_) => turn % PLACES,
-                None => turn % NEAR,
+            let index = match first {
+                First::Oldest => (number as usize).wrapping_add(more) % PLACES,
+                First::After(under_way) => (under_way as usize).wrapping_add(more) % NEAR,
             };
             let place = self.place(index)?;
             // SeqCst: a call that takes its place and finds nobody looking is found by whoever stops looking; see
@@ -142,11 +151,6 @@ impl Flights {
             place.note(note);
             Some(index as u8)
         })
-    }
-
-    #[inline]
-    pub(crate) fn fetch(&self) {
-        std::hint::black_box(self.near[0].stamp.load(Ordering::Relaxed));
     }
 
     /// Says what kind of call holds a place.
@@ -204,7 +208,7 @@ impl Flights {
     #[inline]
     fn place(&self, index: usize) -> Option<&Place> {
         match index.checked_sub(NEAR) {
-            None => self.near.get(index),
+            None => self.near.get(NEAR - 1 - index),
             Some(index) => self.far.as_ref()?.get(index),
         }
     }
@@ -231,8 +235,8 @@ mod tests {
     #[test]
     fn a_call_is_found_overdue_once_and_knows_it_when_it_leaves() {
         let flights = Flights::many();
-        let old = flights.board(0, 0, Nanos::new(10)).unwrap();
-        let young = flights.board(1, 1, Nanos::new(50)).unwrap();
+        let old = flights.board(First::Oldest, 0, Nanos::new(10)).unwrap();
+        let young = flights.board(First::Oldest, 1, Nanos::new(50)).unwrap();
         assert_eq!(found(&flights, 9), (vec![], Some(10)));
         assert_eq!(flights.oldest_overdue(), None);
         assert_eq!(found(&flights, 10), (vec![10], Some(50)));
@@ -245,10 +249,10 @@ mod tests {
     #[test]
     fn a_place_left_is_taken_again_without_its_past() {
         let flights = Flights::many();
-        let place = flights.board(7, 7, Nanos::new(1)).unwrap();
+        let place = flights.board(First::Oldest, 7, Nanos::new(1)).unwrap();
         found(&flights, 1);
         assert!(flights.leave(place));
-        let again = flights.board(7, 7, Nanos::new(5)).unwrap();
+        let again = flights.board(First::Oldest, 7, Nanos::new(5)).unwrap();
         assert_eq!(again, place);
         assert!(!flights.leave(again));
     }
@@ -257,7 +261,7 @@ mod tests {
     fn calls_beyond_the_places_go_unremembered_and_nothing_is_lost() {
         let flights = Flights::many();
         let places: Vec<_> = (0..100)
-            .map(|n| flights.board(n, n, Nanos::new(n + 1)))
+            .map(|n| flights.board(First::Oldest, n, Nanos::new(n + 1)))
             .collect();
         assert_eq!(places.iter().flatten().count(), PLACES);
         assert_eq!(found(&flights, u64::MAX).0.len(), PLACES);
@@ -267,7 +271,7 @@ mod tests {
     #[test]
     fn a_call_is_found_with_what_is_known_of_it() {
         let flights = Flights::many();
-        let place = flights.board(70_000, 70_000, Nanos::new(1)).unwrap();
+        let place = flights.board(First::Oldest, 70_000, Nanos::new(1)).unwrap();
         let note = Note {
             number: 70_000_u64 as u16,
             route: 3,
@@ -281,7 +285,7 @@ mod tests {
     #[test]
     fn a_call_begun_at_the_first_nanosecond_is_remembered() {
         let flights = Flights::many();
-        assert!(flights.board(0, 0, Nanos::ZERO).is_some());
+        assert!(flights.board(First::Oldest, 0, Nanos::ZERO).is_some());
         assert_eq!(found(&flights, 1).0.len(), 1);
     }
 }
@@ -309,7 +313,7 @@ mod loom {
                 spawn(move || found(&flights, 10))
             };
             let lookers = [look(&flights), look(&flights)];
-            let place = flights.board(0, 0, Nanos::new(5)).unwrap();
+            let place = flights.board(First::Oldest, 0, Nanos::new(5)).unwrap();
             let knows = flights.leave(place);
             let times: usize = lookers.map(|looker| looker.join().unwrap()).iter().sum();
             assert_eq!(times, usize::from(knows));
@@ -323,9 +327,9 @@ mod loom {
             let flights = Arc::new(Flights::many());
             let looked = Arc::clone(&flights);
             let looker = spawn(move || found(&looked, 10));
-            let old = flights.board(0, 0, Nanos::new(5)).unwrap();
+            let old = flights.board(First::Oldest, 0, Nanos::new(5)).unwrap();
             let old_knows = flights.leave(old);
-            let young = flights.board(0, 0, Nanos::new(20)).unwrap();
+            let young = flights.board(First::Oldest, 0, Nanos::new(20)).unwrap();
             assert_eq!(young, old);
             assert!(!flights.leave(young));
             assert_eq!(looker.join().unwrap(), usize::from(old_knows));

@@ -1,6 +1,6 @@
 //! The last calls of one lane, and what they took.
 
-use std::{hint::black_box, sync::OnceLock, time::Duration};
+use std::{sync::OnceLock, time::Duration};
 
 use super::bucket;
 use crate::{
@@ -8,31 +8,32 @@ use crate::{
     sync::{AtomicU64, Ordering},
 };
 
-/// Calls at hand: a line of memory.
-const AT_HAND: usize = if cfg!(all(test, loom)) { 2 } else { 8 };
+/// Calls at hand: half a line of memory.
+const AT_HAND: usize = if cfg!(all(test, loom)) { 2 } else { 4 };
 
 /// Calls that an endpoint of a large set keeps. A fault of one call in five shows in some dozens.
 const KEPT: usize = if cfg!(all(test, loom)) { 4 } else { 128 };
 
-/// The last calls of one lane.
+/// The last calls of the only lane of an endpoint, those that were not moved yet.
 ///
-/// Where there are few lanes for many calls, each call is written to where it is to be read. Where there are few calls for
-/// many endpoints, that would be two lines of memory more for each call, and both of them cold: there a call is put at hand,
-/// and all of them are moved when that is full.
+/// Where there are few calls for many endpoints, a line of memory that each call would write to for itself is a cold one:
+/// so it is put at hand, and all of them are moved when that is full.
 #[derive(Debug)]
-#[repr(C)]
-pub(crate) struct Recent {
-    past: OnceLock<Box<Past>>,
-    at_hand: [AtomicU64; AT_HAND],
+pub(crate) struct AtHand([AtomicU64; AT_HAND]);
+
+/// The last calls of the only lane of an endpoint, made when the first of them are moved.
+#[derive(Debug)]
+pub(crate) struct Past {
+    /// How many were moved here.
+    moved: AtomicU64,
+    ring: OnceLock<Box<Ring>>,
 }
 
-/// What is kept of calls: a ring.
 #[derive(Debug)]
-struct Past {
-    /// How many were moved here, and how many of them were looked at for what they took.
-    moved: AtomicU64,
-    learned: AtomicU64,
+struct Ring {
     calls: [AtomicU64; KEPT],
+    /// Of how many it was looked at what they took.
+    learned: AtomicU64,
 }
 
 /// One call: its record, and the bucket of what it took, which begins at one, in bits that a record leaves. Zero is
@@ -63,38 +64,30 @@ impl Kept {
     }
 }
 
-impl Recent {
+impl AtHand {
     pub(crate) fn new() -> Self {
-        Self {
-            past: OnceLock::new(),
-            at_hand: std::array::from_fn(|_| AtomicU64::new(0)),
-        }
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
 
     /// Puts the `number`th call at hand. May be said twice of a call: once of its record, once of what it took.
     #[inline]
-    pub(crate) fn put(&self, number: u16, kept: Kept) {
+    pub(crate) fn put(&self, number: u16, kept: Kept, past: &Past) {
         let place = number as usize % AT_HAND;
         // Relaxed, here and below: each word stands for itself, and whoever takes it out is the only one.
-        let before = Kept(self.at_hand[place].swap(kept.0, Ordering::Relaxed));
+        let before = Kept(self.0[place].swap(kept.0, Ordering::Relaxed));
         // One that took long, or was left by those that moved the others.
         if before != Kept::default() {
-            self.past().take_in([before]);
+            past.take_in([before]);
         }
         if place == AT_HAND - 1 {
-            self.settle();
+            self.settle(past);
         }
-    }
-
-    #[inline]
-    pub(crate) fn fetch(&self) {
-        black_box(self.at_hand[AT_HAND - 1].load(Ordering::Relaxed));
     }
 
     /// Moves what is at hand to where it is kept.
-    #[cold]
-    pub(crate) fn settle(&self) {
-        let taken = self.at_hand.each_ref().map(|place| {
+    #[inline(never)]
+    pub(crate) fn settle(&self, past: &Past) {
+        let taken = self.0.each_ref().map(|place| {
             // Most places are empty where calls are few.
             Kept(match place.load(Ordering::Relaxed) {
                 0 => 0,
@@ -102,26 +95,43 @@ impl Recent {
             })
         });
         if taken.iter().any(|kept| *kept != Kept::default()) {
-            self.past().take_in(taken);
+            past.take_in(taken);
+        }
+    }
+}
+
+impl Past {
+    pub(crate) fn new() -> Self {
+        Self {
+            moved: AtomicU64::new(0),
+            ring: OnceLock::new(),
+        }
+    }
+
+    fn take_in<const COUNT: usize>(&self, taken: [Kept; COUNT]) {
+        let ring = self.ring();
+        let taken = taken.into_iter().filter(|kept| *kept != Kept::default());
+        let count = taken.clone().count() as u64;
+        let number = self.moved.fetch_add(count, Ordering::Relaxed);
+        for (number, kept) in (number..).zip(taken) {
+            ring.calls[number as usize % KEPT].store(kept.0, Ordering::Relaxed);
         }
     }
 
     /// The kept calls, in no order.
     pub(crate) fn read(&self) -> impl Iterator<Item = Call> + '_ {
-        self.settle();
-        let past = self.past.get().into_iter();
-        let kept = past.flat_map(|past| past.calls.iter());
+        let kept = self.ring.get().into_iter().flat_map(|ring| &ring.calls);
         kept.filter_map(|kept| Kept(kept.load(Ordering::Relaxed)).record().unpack())
     }
 
     /// What calls took since this was last asked, each with how many it stands for: itself, and those that were overwritten.
     pub(crate) fn learn(&self, mut each: impl FnMut(usize, u32)) {
-        self.settle();
-        let Some(past) = self.past.get() else { return };
-        let moved = past.moved.load(Ordering::Relaxed);
-        let new = moved - past.learned.swap(moved, Ordering::Relaxed).min(moved);
+        let Some(ring) = self.ring.get() else { return };
+        let moved = self.moved.load(Ordering::Relaxed);
+        let before = ring.learned.swap(moved, Ordering::Relaxed);
+        let new = moved.saturating_sub(before);
         let (whole, rest) = (new / KEPT as u64, new % KEPT as u64);
-        for (number, kept) in (0..).zip(&past.calls) {
+        for (number, kept) in (0..).zip(&ring.calls) {
             let seen = Kept(kept.load(Ordering::Relaxed));
             let Some(bucket) = seen.bucket() else {
                 continue;
@@ -137,26 +147,16 @@ impl Recent {
         }
     }
 
-    fn past(&self) -> &Past {
-        self.past.get_or_init(|| Box::new(Past::new()))
+    fn ring(&self) -> &Ring {
+        self.ring.get_or_init(|| Box::new(Ring::new()))
     }
 }
 
-impl Past {
+impl Ring {
     fn new() -> Self {
         Self {
-            moved: AtomicU64::new(0),
-            learned: AtomicU64::new(0),
             calls: std::array::from_fn(|_| AtomicU64::new(0)),
-        }
-    }
-
-    fn take_in<const COUNT: usize>(&self, taken: [Kept; COUNT]) {
-        let taken = taken.into_iter().filter(|kept| *kept != Kept::default());
-        let count = taken.clone().count() as u64;
-        let number = self.moved.fetch_add(count, Ordering::Relaxed);
-        for (number, kept) in (number..).zip(taken) {
-            self.calls[number as usize % KEPT].store(kept.0, Ordering::Relaxed);
+            learned: AtomicU64::new(0),
         }
     }
 }
@@ -177,20 +177,30 @@ mod tests {
         }
     }
 
-    fn put(recent: &Recent, number: u32) {
-        let record = Some(Record::pack(call(number)));
-        recent.put(number as u16, Kept::new(record, Some(Duration::ZERO)));
+    /// Calls that were moved, and those that were not.
+    struct Recent(AtHand, Past);
+
+    fn recent() -> Recent {
+        Recent(AtHand::new(), Past::new())
     }
 
-    fn read(recent: &Recent) -> Vec<u32> {
-        let mut started: Vec<u32> = recent.read().map(|call| call.started).collect();
+    fn put(recent: &Recent, number: u32) {
+        let record = Some(Record::pack(call(number)));
+        let kept = Kept::new(record, Some(Duration::ZERO));
+        recent.0.put(number as u16, kept, &recent.1);
+    }
+
+    fn read(Recent(at_hand, past): &Recent) -> Vec<u32> {
+        at_hand.settle(past);
+        let mut started: Vec<u32> = past.read().map(|call| call.started).collect();
         started.sort_unstable();
         started
     }
 
-    fn learned(recent: &Recent) -> u32 {
+    fn learned(Recent(at_hand, past): &Recent) -> u32 {
+        at_hand.settle(past);
         let mut learned = 0;
-        recent.learn(|bucket, calls| {
+        past.learn(|bucket, calls| {
             assert_eq!(bucket, 0);
             learned += calls;
         });
@@ -216,7 +226,7 @@ mod tests {
             order in Just((0..KEPT as u32).collect::<Vec<_>>()).prop_shuffle(),
             looks in 1_usize..40,
         ) {
-            let (recent, mut calls) = (Recent::new(), 0);
+            let (recent, mut calls) = (recent(), 0);
             for (ended, number) in order.into_iter().enumerate() {
                 put(&recent, number);
                 if ended % looks == 0 {
@@ -231,7 +241,7 @@ mod tests {
 
     #[test]
     fn keeps_the_last_ones_which_stand_for_all() {
-        let recent = Recent::new();
+        let recent = recent();
         let count = KEPT as u32;
         for (from, to) in [(0, 10 * count + 7), (10 * count + 7, 10 * count + 12)] {
             (from..to).for_each(|number| put(&recent, number));
@@ -252,8 +262,8 @@ mod loom {
     #[test]
     fn every_call_is_moved_once_whoever_moves_it() {
         ::loom::model(|| {
-            let recent = Arc::new(Recent::new());
-            recent.past();
+            let recent = Arc::new((AtHand::new(), Past::new()));
+            recent.1.ring();
             let put = |number: u16| {
                 let recent = Arc::clone(&recent);
                 let call = Call {
@@ -263,15 +273,17 @@ mod loom {
                     method: 0,
                 };
                 let kept = Kept::new(Some(Record::pack(call)), Some(Duration::ZERO));
-                spawn(move || recent.put(number, kept))
+                spawn(move || recent.0.put(number, kept, &recent.1))
             };
             // Two share a place; the third is of the last, and moves all.
             let puts = [put(0), put(2), put(1)];
             let mut learned = 0;
-            recent.learn(|_, calls| learned += calls);
+            recent.0.settle(&recent.1);
+            recent.1.learn(|_, calls| learned += calls);
             puts.into_iter().for_each(|put| put.join().unwrap());
-            recent.learn(|_, calls| learned += calls);
-            let mut kept: Vec<u32> = recent.read().map(|call| call.started).collect();
+            recent.0.settle(&recent.1);
+            recent.1.learn(|_, calls| learned += calls);
+            let mut kept: Vec<u32> = recent.1.read().map(|call| call.started).collect();
             kept.sort_unstable();
             assert_eq!((kept, learned), (vec![0, 1, 2], 3));
         });

@@ -8,22 +8,23 @@ use crate::{
     limit::{Samples, Till},
     locate::Call,
     permit::Seat,
-    stats::{Counters, Flights, Note, Recent, Recorder},
+    stats::{AtHand, Counters, First, Flights, Kept, Note, Past, Recorder},
     sync::Arc,
 };
 
 /// What the calls of one lane write: seven lines of memory, made at its first call, in the order in which they lie there.
 ///
-/// A healthy call on the only lane of its endpoint needs three of them: the first, the one of the last calls, and one of
-/// those of calls under way.
+/// Of a healthy call on the only lane of its endpoint one line: its place among those under way, if it is the first, the last
+/// few calls, and how many began and ended well. The others of them, and those after them, only now and then.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Shard {
-    pub(super) counters: Counters,
-    pub(super) till: Till,
     pub(super) samples: Samples,
-    pub(super) recent: Recent,
     pub(super) flights: Flights,
+    at_hand: AtHand,
+    pub(super) counters: Counters,
+    past: Past,
+    pub(super) till: Till,
 }
 
 impl Shard {
@@ -42,25 +43,34 @@ impl Shard {
             counters: Counters::new(),
             till: Till::new(),
             samples: Samples::new(),
-            recent: Recent::new(),
+            at_hand: AtHand::new(),
+            past: Past::new(),
             flights,
         }
     }
 
-    /// Reads each line that a healthy call will write: reads are waited for together, and writes one by one.
+    /// Reads the line that a healthy call will write: reads are waited for together, and writes one by one.
     #[inline]
     pub(super) fn fetch(&self) {
         self.counters.fetch();
-        self.flights.fetch();
-        self.recent.fetch();
     }
 
-    /// A call begins. Its place is the first from that on which so many take that are `under_way`, or else from that of the
-    /// oldest call on.
+    /// Keeps a call of the only lane.
     #[inline]
-    pub(super) fn board(&self, lane: u8, under_way: Option<u32>, now: Nanos) -> Seat {
+    pub(super) fn keep(&self, number: u16, kept: Kept) {
+        self.at_hand.put(number, kept, &self.past);
+    }
+
+    /// The last calls of the only lane.
+    pub(super) fn past(&self) -> &Past {
+        self.at_hand.settle(&self.past);
+        &self.past
+    }
+
+    /// A call begins.
+    #[inline]
+    pub(super) fn board(&self, lane: u8, first: First, now: Nanos) -> Seat {
         let number = self.counters.started();
-        let first = under_way.map_or(number, u64::from);
         Seat {
             lane,
             place: self.flights.board(first, number, now),

@@ -23,7 +23,7 @@ use crate::{
     locate::{Call, Ending, Record},
     permit::Seat,
     pick::{Glance, Membership},
-    stats::{Kept, Latency, Note, Switches},
+    stats::{First, Kept, Latency, Note, Switches},
     sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, fence, lock},
 };
 
@@ -305,13 +305,14 @@ impl State {
 
     #[inline]
     fn board(&self, shard: &Shard, lane: u8, now: Nanos, holds: bool) -> Seat {
-        // Where few are under way, they are to take the same few places.
-        let under_way = self
-            .is_one_of_many()
-            .then(|| self.front.load.glance().begun_so_far());
+        let first = if self.is_one_of_many() {
+            First::After(self.front.load.glance().begun_so_far())
+        } else {
+            First::Oldest
+        };
         let seat = Seat {
             holds,
-            ..shard.board(lane, under_way, now)
+            ..shard.board(lane, first, now)
         };
         // Only who is picked among several is counted where all lanes meet.
         if self.is_picked() {
@@ -460,7 +461,7 @@ impl State {
         if self.is_one_of_many() {
             let kept = Kept::new(record, took);
             if kept != Kept::default() {
-                shard.recent.put(number, kept);
+                shard.keep(number, kept);
             }
             return;
         }
@@ -568,7 +569,7 @@ impl State {
         let own = self.latencies.iter().filter_map(OnceLock::get);
         own.for_each(|latencies| latencies.drain(|bucket, count| each(bucket, count, count)));
         if let Some(shard) = self.only.get() {
-            shard.recent.learn(|bucket, calls| each(bucket, 1, calls));
+            shard.past().learn(|bucket, calls| each(bucket, 1, calls));
         }
     }
 
@@ -703,7 +704,7 @@ impl State {
     /// The last calls.
     pub(crate) fn recorded(&self) -> impl Iterator<Item = Call> + '_ {
         let only = self.only.get().into_iter();
-        only.flat_map(|shard| shard.recent.read())
+        only.flat_map(|shard| shard.past().read())
             .chain(self.shards.recorded())
     }
 
