@@ -12,8 +12,6 @@ use super::{
 use crate::{
     EjectionPolicy, Endpoint, Nanos, State, Vitals,
     random::{Draws, unit},
-    sync::Arc,
-    vitals::VitalState,
 };
 
 /// So many are drawn for one that takes calls before all are gone through: with half of a set out, once in 256 picks.
@@ -31,8 +29,6 @@ pub struct Picker {
     order: Option<Box<[u32]>>,
     /// In that order; none where all weigh the same.
     weights: Option<Box<[u32]>>,
-    /// By member.
-    fronts: Box<[Arc<VitalState>]>,
     ejection: EjectionPolicy,
     limited: bool,
 }
@@ -76,10 +72,6 @@ impl Picker {
                 .iter()
                 .any(|weight| *weight != weights[0])
                 .then(|| weights.into()),
-            fronts: members
-                .iter()
-                .map(|(_, vitals)| Arc::clone(vitals.known()))
-                .collect(),
             limited: members
                 .first()
                 .is_some_and(|(_, vitals)| vitals.is_limited()),
@@ -106,7 +98,6 @@ impl Picker {
             draw,
             again,
             &Known {
-                fronts: &self.fronts,
                 vitals,
                 passed,
                 now,
@@ -209,16 +200,15 @@ impl Picker {
             (self.weight(place) > 0 && facts.flows(self.member(place), disregarded))
                 .then_some(place)
         });
-        for place in second.into_iter().chain([first]) {
-            facts.fetch(self.member(place));
-        }
         let candidate = |place: usize| Candidate {
             glance: facts.glance(self.member(place)),
             weight: self.weight(place),
         };
         let better =
             second.filter(|second| second_is_better(candidate(first), candidate(*second), now));
-        Some(self.member(better.unwrap_or(first)))
+        let chosen = self.member(better.unwrap_or(first));
+        facts.fetch(chosen);
+        Some(chosen)
     }
 
     /// The first of them from a random place on, if any takes calls at all.

@@ -12,7 +12,7 @@ use crate::{
 const AT_HAND: usize = if cfg!(all(test, loom)) { 2 } else { 4 };
 
 /// Calls that an endpoint of a large set keeps. A fault of one call in five shows in some dozens.
-const KEPT: usize = if cfg!(all(test, loom)) { 4 } else { 128 };
+const KEPT: usize = if cfg!(all(test, loom)) { 4 } else { 64 };
 
 /// The last calls of the only lane of an endpoint, those that were not moved yet.
 ///
