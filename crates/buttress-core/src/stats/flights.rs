@@ -1,30 +1,29 @@
 //! Calls under way, so that one can grow too old while nobody asks for it.
 
+use std::sync::OnceLock;
+
 use crate::{
     Nanos,
-    sync::{AtomicU8, AtomicU32, AtomicU64, Ordering},
+    sync::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence},
 };
 
-/// Calls under way that one of several lanes remembers. More are counted when they end, as calls always were.
+/// Calls under way that one lane remembers. More are counted when they end, as calls always were.
 ///
 /// Evidence needs some ten calls that grow too old at the same time; 32 a lane leave room for those that do not.
 const PLACES: usize = if cfg!(all(test, loom)) { 2 } else { 32 };
-
-/// The first of them lie with what else a call writes. On the only lane of an endpoint there are no others: of a large set
-/// none has many calls under way.
-const NEAR: usize = if cfg!(all(test, loom)) { 2 } else { 12 };
 
 /// How many places a call tries before it goes unremembered: the first is that of the oldest call.
 const TRIES: usize = 3;
 
 /// The starts of calls under way. A place is taken when a call begins and left when it ends.
+///
+/// Of one endpoint of many there is mostly none under way: the first place lies beside what else a call writes.
 #[derive(Debug)]
-#[repr(C)]
-pub(crate) struct Flights {
-    far: Option<Box<[Place; PLACES - NEAR]>>,
-    /// The last is taken first: it lies beside what else every call writes.
-    near: [Place; NEAR],
-}
+pub(crate) struct Flights(Place);
+
+/// The other places, made when first two calls are under way.
+#[derive(Debug)]
+pub(crate) struct Far(OnceLock<Box<[Place; PLACES - 1]>>);
 
 /// Where a call looks for a place.
 #[derive(Clone, Copy)]
@@ -110,38 +109,55 @@ impl Stamp {
     }
 }
 
-impl Flights {
-    /// Of one of several lanes.
-    pub(crate) fn many() -> Self {
-        let far = || Box::new(std::array::from_fn(|_| Place::new()));
-        Self {
-            far: (PLACES > NEAR).then(far),
-            ..Self::few()
-        }
+impl Far {
+    pub(crate) const fn new() -> Self {
+        Self(OnceLock::new())
     }
 
-    /// Of the only lane of one endpoint of many.
-    pub(crate) fn few() -> Self {
-        Self {
-            far: None,
-            near: std::array::from_fn(|_| Place::new()),
-        }
+    /// The same, made.
+    pub(crate) fn made() -> Self {
+        let far = Self::new();
+        far.places();
+        far
+    }
+
+    fn places(&self) -> &[Place; PLACES - 1] {
+        let none = || Box::new(std::array::from_fn(|_| Place::new()));
+        self.0.get_or_init(none)
+    }
+}
+
+impl Flights {
+    pub(crate) fn new() -> Self {
+        Self(Place::new())
     }
 
     /// Takes a place for the `number`th call of this lane. `None` when those tried are taken.
     #[inline]
-    pub(crate) fn board(&self, first: First, number: u64, started: Nanos) -> Option<u8> {
+    pub(crate) fn board(&self, far: &Far, first: First, number: u64, started: Nanos) -> Option<u8> {
         let stamp = Stamp::of(started).0;
         let note = Note {
             number: number as u16,
             ..Note::default()
         };
+        let turn = match first {
+            First::Oldest => number as usize,
+            First::After(under_way) => under_way as usize,
+        };
         (0..TRIES).find_map(|more| {
-            let index = match first {
-                First::Oldest => (number as usize).wrapping_add(more) % PLACES,
-                First::After(under_way) => (under_way as usize).wrapping_add(more) % NEAR,
+            let index = turn.wrapping_add(more) % PLACES;
+            let place = match index.checked_sub(1) {
+                None => &self.0,
+                Some(index) => {
+                    let places = far.places();
+                    if let First::After(_) = first {
+                        // SeqCst: they may have just been made, and are to be seen by whoever stops looking; see
+                        // `State::oldest`. Where there are several lanes, they were made before.
+                        fence(Ordering::SeqCst);
+                    }
+                    places.get(index)?
+                }
             };
-            let place = self.place(index)?;
             // SeqCst: a call that takes its place and finds nobody looking is found by whoever stops looking; see
             // `State::watch`.
             place
@@ -154,33 +170,38 @@ impl Flights {
     }
 
     /// Says what kind of call holds a place.
-    pub(crate) fn note(&self, place: u8, note: Note) {
-        if let Some(place) = self.place(usize::from(place)) {
+    pub(crate) fn note(&self, far: &Far, place: u8, note: Note) {
+        if let Some(place) = self.place(far, place) {
             place.note(note);
         }
     }
 
     /// Leaves a place. Was the call found overdue while it held it?
     #[inline]
-    pub(crate) fn leave(&self, place: u8) -> bool {
+    pub(crate) fn leave(&self, far: &Far, place: u8) -> bool {
         // Relaxed, and atomic with `find`: each call is found before it leaves, or never.
-        self.place(usize::from(place))
+        self.place(far, place)
             .is_some_and(|place| Stamp(place.stamp.swap(0, Ordering::Relaxed)).is_overdue())
     }
 
     /// The start of the oldest call under way that was found overdue.
-    pub(crate) fn oldest_overdue(&self) -> Option<Nanos> {
+    pub(crate) fn oldest_overdue(&self, far: &Far) -> Option<Nanos> {
         let stamps = self
-            .places()
+            .places(far)
             .map(|place| Stamp(place.stamp.load(Ordering::Relaxed)));
         let overdue = stamps.filter(|stamp| stamp.is_overdue());
         overdue.map(Stamp::started).min()
     }
 
     /// Finds every call begun at `limit` or before that was not found yet, once. Gives the start of the oldest younger one.
-    pub(crate) fn find(&self, limit: Nanos, mut overdue: impl FnMut(Nanos, Note)) -> Option<Nanos> {
+    pub(crate) fn find(
+        &self,
+        far: &Far,
+        limit: Nanos,
+        mut overdue: impl FnMut(Nanos, Note),
+    ) -> Option<Nanos> {
         let mut oldest = None;
-        for place in self.places() {
+        for place in self.places(far) {
             // SeqCst: see `board`.
             let seen = Stamp(place.stamp.load(Ordering::SeqCst));
             if seen.0 == 0 || seen.is_overdue() {
@@ -206,17 +227,16 @@ impl Flights {
     }
 
     #[inline]
-    fn place(&self, index: usize) -> Option<&Place> {
-        match index.checked_sub(NEAR) {
-            None => self.near.get(NEAR - 1 - index),
-            Some(index) => self.far.as_ref()?.get(index),
+    fn place<'a>(&'a self, far: &'a Far, index: u8) -> Option<&'a Place> {
+        match usize::from(index).checked_sub(1) {
+            None => Some(&self.0),
+            Some(index) => far.0.get()?.get(index),
         }
     }
 
-    fn places(&self) -> impl Iterator<Item = &Place> {
-        self.near
-            .iter()
-            .chain(self.far.iter().flat_map(|far| far.iter()))
+    fn places<'a>(&'a self, far: &'a Far) -> impl Iterator<Item = &'a Place> {
+        let others = far.0.get().into_iter().flat_map(|far| far.iter());
+        std::iter::once(&self.0).chain(others)
     }
 }
 
@@ -224,7 +244,36 @@ impl Flights {
 mod tests {
     use super::*;
 
-    fn found(flights: &Flights, limit: u64) -> (Vec<u64>, Option<u64>) {
+    /// With all places.
+    struct Boarded(Flights, Far);
+
+    impl Boarded {
+        fn new() -> Self {
+            Self(Flights::new(), Far::made())
+        }
+
+        fn board(&self, number: u64, started: Nanos) -> Option<u8> {
+            self.0.board(&self.1, First::Oldest, number, started)
+        }
+
+        fn leave(&self, place: u8) -> bool {
+            self.0.leave(&self.1, place)
+        }
+
+        fn find(&self, limit: Nanos, overdue: impl FnMut(Nanos, Note)) -> Option<Nanos> {
+            self.0.find(&self.1, limit, overdue)
+        }
+
+        fn note(&self, place: u8, note: Note) {
+            self.0.note(&self.1, place, note);
+        }
+
+        fn oldest_overdue(&self) -> Option<Nanos> {
+            self.0.oldest_overdue(&self.1)
+        }
+    }
+
+    fn found(flights: &Boarded, limit: u64) -> (Vec<u64>, Option<u64>) {
         let mut starts = Vec::new();
         let oldest = flights.find(Nanos::new(limit), |started, _| {
             starts.push(started.as_u64())
@@ -234,9 +283,9 @@ mod tests {
 
     #[test]
     fn a_call_is_found_overdue_once_and_knows_it_when_it_leaves() {
-        let flights = Flights::many();
-        let old = flights.board(First::Oldest, 0, Nanos::new(10)).unwrap();
-        let young = flights.board(First::Oldest, 1, Nanos::new(50)).unwrap();
+        let flights = Boarded::new();
+        let old = flights.board(0, Nanos::new(10)).unwrap();
+        let young = flights.board(1, Nanos::new(50)).unwrap();
         assert_eq!(found(&flights, 9), (vec![], Some(10)));
         assert_eq!(flights.oldest_overdue(), None);
         assert_eq!(found(&flights, 10), (vec![10], Some(50)));
@@ -248,20 +297,20 @@ mod tests {
 
     #[test]
     fn a_place_left_is_taken_again_without_its_past() {
-        let flights = Flights::many();
-        let place = flights.board(First::Oldest, 7, Nanos::new(1)).unwrap();
+        let flights = Boarded::new();
+        let place = flights.board(7, Nanos::new(1)).unwrap();
         found(&flights, 1);
         assert!(flights.leave(place));
-        let again = flights.board(First::Oldest, 7, Nanos::new(5)).unwrap();
+        let again = flights.board(7, Nanos::new(5)).unwrap();
         assert_eq!(again, place);
         assert!(!flights.leave(again));
     }
 
     #[test]
     fn calls_beyond_the_places_go_unremembered_and_nothing_is_lost() {
-        let flights = Flights::many();
+        let flights = Boarded::new();
         let places: Vec<_> = (0..100)
-            .map(|n| flights.board(First::Oldest, n, Nanos::new(n + 1)))
+            .map(|n| flights.board(n, Nanos::new(n + 1)))
             .collect();
         assert_eq!(places.iter().flatten().count(), PLACES);
         assert_eq!(found(&flights, u64::MAX).0.len(), PLACES);
@@ -270,8 +319,8 @@ mod tests {
 
     #[test]
     fn a_call_is_found_with_what_is_known_of_it() {
-        let flights = Flights::many();
-        let place = flights.board(First::Oldest, 70_000, Nanos::new(1)).unwrap();
+        let flights = Boarded::new();
+        let place = flights.board(70_000, Nanos::new(1)).unwrap();
         let note = Note {
             number: 70_000_u64 as u16,
             route: 3,
@@ -284,8 +333,8 @@ mod tests {
 
     #[test]
     fn a_call_begun_at_the_first_nanosecond_is_remembered() {
-        let flights = Flights::many();
-        assert!(flights.board(First::Oldest, 0, Nanos::ZERO).is_some());
+        let flights = Boarded::new();
+        assert!(flights.board(0, Nanos::ZERO).is_some());
         assert_eq!(found(&flights, 1).0.len(), 1);
     }
 }
@@ -297,8 +346,29 @@ mod loom {
     use super::*;
     use crate::sync::Arc;
 
+    /// With all places.
+    struct Boarded(Flights, Far);
+
+    impl Boarded {
+        fn new() -> Self {
+            Self(Flights::new(), Far::made())
+        }
+
+        fn board(&self, number: u64, started: Nanos) -> Option<u8> {
+            self.0.board(&self.1, First::Oldest, number, started)
+        }
+
+        fn leave(&self, place: u8) -> bool {
+            self.0.leave(&self.1, place)
+        }
+
+        fn find(&self, limit: Nanos, overdue: impl FnMut(Nanos, Note)) -> Option<Nanos> {
+            self.0.find(&self.1, limit, overdue)
+        }
+    }
+
     /// How many calls are found at `limit`.
-    fn found(flights: &Flights, limit: u64) -> usize {
+    fn found(flights: &Boarded, limit: u64) -> usize {
         let mut found = 0;
         flights.find(Nanos::new(limit), |_, _| found += 1);
         found
@@ -307,13 +377,13 @@ mod loom {
     #[test]
     fn a_call_is_found_once_at_most_and_knows_it_when_it_leaves() {
         ::loom::model(|| {
-            let flights = Arc::new(Flights::many());
-            let look = |flights: &Arc<Flights>| {
+            let flights = Arc::new(Boarded::new());
+            let look = |flights: &Arc<Boarded>| {
                 let flights = Arc::clone(flights);
                 spawn(move || found(&flights, 10))
             };
             let lookers = [look(&flights), look(&flights)];
-            let place = flights.board(First::Oldest, 0, Nanos::new(5)).unwrap();
+            let place = flights.board(0, Nanos::new(5)).unwrap();
             let knows = flights.leave(place);
             let times: usize = lookers.map(|looker| looker.join().unwrap()).iter().sum();
             assert_eq!(times, usize::from(knows));
@@ -324,12 +394,12 @@ mod loom {
     #[test]
     fn a_call_is_not_found_for_the_age_of_the_one_that_held_its_place() {
         ::loom::model(|| {
-            let flights = Arc::new(Flights::many());
+            let flights = Arc::new(Boarded::new());
             let looked = Arc::clone(&flights);
             let looker = spawn(move || found(&looked, 10));
-            let old = flights.board(First::Oldest, 0, Nanos::new(5)).unwrap();
+            let old = flights.board(0, Nanos::new(5)).unwrap();
             let old_knows = flights.leave(old);
-            let young = flights.board(First::Oldest, 0, Nanos::new(20)).unwrap();
+            let young = flights.board(0, Nanos::new(20)).unwrap();
             assert_eq!(young, old);
             assert!(!flights.leave(young));
             assert_eq!(looker.join().unwrap(), usize::from(old_knows));

@@ -23,14 +23,13 @@ pub(crate) struct AtHand([AtomicU64; AT_HAND]);
 
 /// The last calls of the only lane of an endpoint, made when the first of them are moved.
 #[derive(Debug)]
-pub(crate) struct Past {
-    /// How many were moved here.
-    moved: AtomicU64,
-    ring: OnceLock<Box<Ring>>,
-}
+pub(crate) struct Past(OnceLock<Box<Ring>>);
 
 #[derive(Debug)]
+#[repr(C)]
 struct Ring {
+    /// How many were moved here.
+    moved: AtomicU64,
     calls: [AtomicU64; KEPT],
     /// Of how many it was looked at what they took.
     learned: AtomicU64,
@@ -101,18 +100,15 @@ impl AtHand {
 }
 
 impl Past {
-    pub(crate) fn new() -> Self {
-        Self {
-            moved: AtomicU64::new(0),
-            ring: OnceLock::new(),
-        }
+    pub(crate) const fn new() -> Self {
+        Self(OnceLock::new())
     }
 
     fn take_in<const COUNT: usize>(&self, taken: [Kept; COUNT]) {
         let ring = self.ring();
         let taken = taken.into_iter().filter(|kept| *kept != Kept::default());
         let count = taken.clone().count() as u64;
-        let number = self.moved.fetch_add(count, Ordering::Relaxed);
+        let number = ring.moved.fetch_add(count, Ordering::Relaxed);
         for (number, kept) in (number..).zip(taken) {
             ring.calls[number as usize % KEPT].store(kept.0, Ordering::Relaxed);
         }
@@ -120,14 +116,14 @@ impl Past {
 
     /// The kept calls, in no order.
     pub(crate) fn read(&self) -> impl Iterator<Item = Call> + '_ {
-        let kept = self.ring.get().into_iter().flat_map(|ring| &ring.calls);
+        let kept = self.0.get().into_iter().flat_map(|ring| &ring.calls);
         kept.filter_map(|kept| Kept(kept.load(Ordering::Relaxed)).record().unpack())
     }
 
     /// What calls took since this was last asked, each with how many it stands for: itself, and those that were overwritten.
     pub(crate) fn learn(&self, mut each: impl FnMut(usize, u32)) {
-        let Some(ring) = self.ring.get() else { return };
-        let moved = self.moved.load(Ordering::Relaxed);
+        let Some(ring) = self.0.get() else { return };
+        let moved = ring.moved.load(Ordering::Relaxed);
         let before = ring.learned.swap(moved, Ordering::Relaxed);
         let new = moved.saturating_sub(before);
         let (whole, rest) = (new / KEPT as u64, new % KEPT as u64);
@@ -148,13 +144,14 @@ impl Past {
     }
 
     fn ring(&self) -> &Ring {
-        self.ring.get_or_init(|| Box::new(Ring::new()))
+        self.0.get_or_init(|| Box::new(Ring::new()))
     }
 }
 
 impl Ring {
     fn new() -> Self {
         Self {
+            moved: AtomicU64::new(0),
             calls: std::array::from_fn(|_| AtomicU64::new(0)),
             learned: AtomicU64::new(0),
         }

@@ -97,9 +97,7 @@ impl State {
     /// The start of the oldest call under way that was found overdue.
     pub(super) fn oldest_overdue(&self) -> Option<Nanos> {
         let starts = self.shards();
-        starts
-            .filter_map(|shard| shard.flights.oldest_overdue())
-            .min()
+        starts.filter_map(|shard| shard.oldest_overdue()).min()
     }
 
     /// Silence may be evidence, while somebody waits for an answer.
@@ -117,7 +115,7 @@ impl State {
 
     pub(super) fn find_overdue(&self, limit: Nanos, now: Nanos) {
         for (lane, shard) in self.shards_by_lane() {
-            shard.flights.find(limit, |started, note| {
+            shard.find(limit, |started, note| {
                 self.write_late(shard, lane, started, note);
                 self.late.fetch_add(1, Ordering::Relaxed);
                 let word = self.word();
@@ -141,7 +139,7 @@ impl State {
         fence(Ordering::SeqCst);
         let starts = self
             .shards()
-            .filter_map(|shard| shard.flights.find(Nanos::ZERO, |_, _| {}));
+            .filter_map(|shard| shard.find(Nanos::ZERO, |_, _| {}));
         starts.min().map(|start| start.min(now))
     }
 }

@@ -8,44 +8,47 @@ use crate::{
     limit::{Samples, Till},
     locate::Call,
     permit::Seat,
-    stats::{AtHand, Counters, First, Flights, Kept, Note, Past, Recorder},
+    stats::{AtHand, Counters, Far, First, Flights, Kept, Note, Past, Recorder},
     sync::Arc,
 };
 
-/// What the calls of one lane write: seven lines of memory, made at its first call, in the order in which they lie there.
+/// What the calls of one lane write: two lines of memory, in the order in which they lie there. What else there is to be
+/// written is made when it is first needed.
 ///
-/// Of a healthy call on the only lane of its endpoint one line: its place among those under way, if it is the first, the last
-/// few calls, and how many began and ended well. The others of them, and those after them, only now and then.
+/// A healthy call of one endpoint of many writes to the first: its place among those under way, the last few calls, and how
+/// many began and ended well.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Shard {
-    pub(super) samples: Samples,
-    pub(super) flights: Flights,
+    flights: Flights,
     at_hand: AtHand,
     pub(super) counters: Counters,
+    far: Far,
     past: Past,
     pub(super) till: Till,
+    pub(super) samples: Samples,
 }
 
 impl Shard {
-    /// One of several, that calls on one lane write.
+    /// One of several, that calls on one lane write: those are many, and will need all of it.
     fn of_several() -> Self {
-        Self::with(Flights::many())
+        Self {
+            counters: Counters::whole(),
+            far: Far::made(),
+            ..Self::only()
+        }
     }
 
     /// The only one of its endpoint.
     pub(super) fn only() -> Self {
-        Self::with(Flights::few())
-    }
-
-    fn with(flights: Flights) -> Self {
         Self {
+            flights: Flights::new(),
+            at_hand: AtHand::new(),
             counters: Counters::new(),
+            far: Far::new(),
+            past: Past::new(),
             till: Till::new(),
             samples: Samples::new(),
-            at_hand: AtHand::new(),
-            past: Past::new(),
-            flights,
         }
     }
 
@@ -67,13 +70,34 @@ impl Shard {
         &self.past
     }
 
+    /// Says what kind of call holds a place.
+    pub(super) fn note(&self, place: u8, note: Note) {
+        self.flights.note(&self.far, place, note);
+    }
+
+    /// A call leaves its place. Was it found overdue?
+    #[inline]
+    pub(super) fn leave(&self, place: u8) -> bool {
+        self.flights.leave(&self.far, place)
+    }
+
+    /// As [`Flights::find`].
+    pub(super) fn find(&self, limit: Nanos, overdue: impl FnMut(Nanos, Note)) -> Option<Nanos> {
+        self.flights.find(&self.far, limit, overdue)
+    }
+
+    /// The start of the oldest call under way that was found overdue.
+    pub(super) fn oldest_overdue(&self) -> Option<Nanos> {
+        self.flights.oldest_overdue(&self.far)
+    }
+
     /// A call begins.
     #[inline]
     pub(super) fn board(&self, lane: u8, first: First, now: Nanos) -> Seat {
         let number = self.counters.started();
         Seat {
             lane,
-            place: self.flights.board(first, number, now),
+            place: self.flights.board(&self.far, first, number, now),
             note: Note {
                 number: number as u16,
                 ..Note::default()

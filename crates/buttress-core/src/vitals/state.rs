@@ -24,7 +24,7 @@ use crate::{
     permit::Seat,
     pick::{Glance, Membership},
     stats::{First, Kept, Latency, Note, Switches},
-    sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, fence, lock},
+    sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, lock},
 };
 
 /// Nothing is under way that could grow too old.
@@ -50,23 +50,23 @@ pub(crate) struct State {
     pub(super) look_at: AtomicU64,
     pub(crate) destination: Arc<Shared>,
     pub(super) limit: Option<Box<Limit>>,
-    /// The only shard, of one endpoint of many. Whoever looks for calls finds it here; whoever calls needs [`Self::only`].
-    only: OnceLock<Box<Shard>>,
+    /// From when on a call may be admitted: a hint beside the word of `front`, which decides.
+    due: AtomicU64,
     /// Of 2³² calls so many are refused, for others were turned down.
     pub(super) throttled_share: AtomicU32,
-    is_open: AtomicBool,
     kind: Kind,
     /// Is it counted among those of its set that are out?
     pub(super) out: AtomicBool,
     /// Is there an alarm that lacks proof?
     pub(super) pressing: AtomicBool,
 
+    /// The only shard, of one endpoint of many.
+    only: Shard,
+
     pub(super) shards: Shards,
     pub(super) endpoint: Option<Endpoint>,
     /// Which key it is of, where a layer tells keys apart. Keys are no peers of each other.
     key: Option<Arc<str>>,
-    /// From when on a call may be admitted: a hint beside the word of `front`, which decides.
-    due: AtomicU64,
     /// For pickers, while it is on its way back.
     turns: Turns,
     /// Calls that failed here first.
@@ -122,8 +122,7 @@ impl State {
                 Some(_) if one_of_many => Kind::OneOfMany,
                 Some(_) => Kind::OneOfSeveral,
             },
-            only: OnceLock::new(),
-            is_open: AtomicBool::new(false),
+            only: Shard::only(),
             throttled_share: AtomicU32::new(0),
             endpoint,
             front: Front::new(signs.word()),
@@ -175,30 +174,17 @@ impl State {
 
     /// What calls write, where there is only one lane.
     #[inline]
-    pub(super) fn only(&self) -> &Shard {
-        match self.only.get() {
-            // Acquire: pairs with the Release below.
-            Some(shard) if self.is_open.load(Ordering::Acquire) => shard,
-            _ => self.open(),
-        }
+    pub(super) const fn only(&self) -> &Shard {
+        &self.only
     }
 
     /// Reads what a call will write, where that may lie far off.
     #[inline]
     pub(crate) fn fetch(this: &Arc<Self>) {
-        if let Some(shard) = this.only.get() {
+        if this.is_one_of_many() {
             black_box(Arc::strong_count(this));
-            shard.fetch();
+            this.only.fetch();
         }
-    }
-
-    #[cold]
-    fn open(&self) -> &Shard {
-        let shard = self.only.get_or_init(|| Box::new(Shard::only()));
-        // SeqCst, before anybody calls here: see `Lanes::made`.
-        fence(Ordering::SeqCst);
-        self.is_open.store(true, Ordering::Release);
-        shard
     }
 
     /// Those in use.
@@ -207,7 +193,7 @@ impl State {
     }
 
     pub(super) fn shards_by_lane(&self) -> impl Iterator<Item = (u8, &Shard)> + Clone {
-        let only = self.only.get().map(|shard| (0, &**shard));
+        let only = self.is_one_of_many().then_some((0, &self.only));
         only.into_iter().chain(self.shards.iter())
     }
 
@@ -338,7 +324,7 @@ impl State {
         let seat = &mut permit.seat;
         (seat.note.route, seat.note.method, seat.note.caller) = (route, method, caller);
         if let Some(place) = seat.place {
-            self.shard(seat.lane).flights.note(place, seat.note);
+            self.shard(seat.lane).note(place, seat.note);
         }
     }
 
@@ -351,10 +337,7 @@ impl State {
         if self.is_picked() {
             self.front.load.end(now, now.since(permit.started), outcome);
         }
-        let found = permit
-            .seat
-            .place
-            .is_some_and(|place| shard.flights.leave(place));
+        let found = permit.seat.place.is_some_and(|place| shard.leave(place));
         if let Outcome::Overload(hint) = outcome {
             self.turned_down(hint, now);
         }
@@ -568,8 +551,8 @@ impl State {
     pub(super) fn drain_latencies(&self, mut each: impl FnMut(usize, u32, u32)) {
         let own = self.latencies.iter().filter_map(OnceLock::get);
         own.for_each(|latencies| latencies.drain(|bucket, count| each(bucket, count, count)));
-        if let Some(shard) = self.only.get() {
-            shard.past().learn(|bucket, calls| each(bucket, 1, calls));
+        if self.is_one_of_many() {
+            (self.only.past()).learn(|bucket, calls| each(bucket, 1, calls));
         }
     }
 
@@ -703,9 +686,8 @@ impl State {
 
     /// The last calls.
     pub(crate) fn recorded(&self) -> impl Iterator<Item = Call> + '_ {
-        let only = self.only.get().into_iter();
-        only.flat_map(|shard| shard.past().read())
-            .chain(self.shards.recorded())
+        let only = self.is_one_of_many().then(|| self.only.past().read());
+        only.into_iter().flatten().chain(self.shards.recorded())
     }
 
     /// What tells it apart from others of its destination.
