@@ -21,7 +21,7 @@ pub use episode::{Episode, Recovery};
 pub(crate) use flights::{Far, First, Flights, Note};
 pub(crate) use latency::{BUCKETS, Latency, bucket, ceiling};
 pub(crate) use ledger::{Ledger, Named};
-pub(crate) use recent::{AtHand, Kept, Past};
+pub(crate) use recent::{Kept, Past, Recent};
 pub(crate) use recorder::Recorder;
 pub use reliability::Reliability;
 pub use trend::Trend;

@@ -1,4 +1,4 @@
-//! The last calls of one lane, and what they took.
+//! The last calls of an endpoint of a large set.
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -8,35 +8,32 @@ use crate::{
     sync::{AtomicU64, Ordering},
 };
 
-/// Calls at hand: half a line of memory.
-const AT_HAND: usize = if cfg!(all(test, loom)) { 2 } else { 4 };
+/// Calls at hand: a line of memory and a half.
+const AT_HAND: usize = if cfg!(all(test, loom)) { 2 } else { 12 };
 
-/// Calls that an endpoint of a large set keeps. A fault of one call in five shows in some dozens.
+/// Calls that are kept while something speaks against it. A fault of one call in five shows in some dozens.
 const KEPT: usize = if cfg!(all(test, loom)) { 4 } else { 64 };
 
-/// The last calls of the only lane of an endpoint, those that were not moved yet.
+/// The last calls of the only lane of an endpoint.
 ///
-/// Where there are few calls for many endpoints, a line of memory that each call would write to for itself is a cold one:
-/// so it is put at hand, and all of them are moved when that is full.
+/// Of endpoints that are well, each of many a few: together they show what is usual, and what each of them remembered beyond
+/// that would lie in memory that no cache holds. Of one that is not, those before them too.
 #[derive(Debug)]
-pub(crate) struct AtHand([AtomicU64; AT_HAND]);
+pub(crate) struct Recent([AtomicU64; AT_HAND]);
 
-/// The last calls of the only lane of an endpoint, made when the first of them are moved.
+/// Calls that are no longer at hand, made when the first of them is to be kept.
 #[derive(Debug)]
 pub(crate) struct Past(OnceLock<Box<Ring>>);
 
 #[derive(Debug)]
-#[repr(C)]
 struct Ring {
     /// How many were moved here.
     moved: AtomicU64,
     calls: [AtomicU64; KEPT],
-    /// Of how many it was looked at what they took.
-    learned: AtomicU64,
 }
 
-/// One call: its record, and the bucket of what it took, which begins at one, in bits that a record leaves. Zero is
-/// an empty place.
+/// One call: its record, and the bucket of what it took, which begins at one, in bits that a record leaves. Zero is an empty
+/// place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Kept(u64);
 
@@ -53,9 +50,8 @@ impl Kept {
     }
 
     fn bucket(self) -> Option<usize> {
-        ((self.0 & BUCKET) >> BUCKET_AT)
-            .checked_sub(1)
-            .map(|bucket| bucket as usize)
+        let bucket = ((self.0 & BUCKET) >> BUCKET_AT).checked_sub(1)?;
+        usize::try_from(bucket).ok()
     }
 
     const fn record(self) -> Record {
@@ -63,40 +59,71 @@ impl Kept {
     }
 }
 
-impl AtHand {
+impl Recent {
     pub(crate) fn new() -> Self {
         Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
 
-    /// Puts the `number`th call at hand. May be said twice of a call: once of its record, once of what it took.
+    /// Writes the `number`th call. What gives way to it is forgotten.
     #[inline]
-    pub(crate) fn put(&self, number: u16, kept: Kept, past: &Past) {
-        let place = number as usize % AT_HAND;
-        // Relaxed, here and below: each word stands for itself, and whoever takes it out is the only one.
-        let before = Kept(self.0[place].swap(kept.0, Ordering::Relaxed));
-        // One that took long, or was left by those that moved the others.
-        if before != Kept::default() {
-            past.take_in([before]);
-        }
-        if place == AT_HAND - 1 {
-            self.settle(past);
+    pub(crate) fn write(&self, number: u16, kept: Kept) {
+        let place = &self.0[usize::from(number) % AT_HAND];
+        // Relaxed, here and below: a word stands for itself.
+        if kept.record() == Record::default() {
+            // It has its record, since it was found late.
+            let known = Kept(place.load(Ordering::Relaxed));
+            if known.bucket().is_none() {
+                replace(place, known, Kept(known.0 | kept.0));
+            }
+        } else {
+            place.store(kept.0, Ordering::Relaxed);
         }
     }
 
-    /// Moves what is at hand to where it is kept.
-    #[inline(never)]
-    pub(crate) fn settle(&self, past: &Past) {
-        let taken = self.0.each_ref().map(|place| {
-            // Most places are empty where calls are few.
-            Kept(match place.load(Ordering::Relaxed) {
-                0 => 0,
-                _ => place.swap(0, Ordering::Relaxed),
-            })
-        });
-        if taken.iter().any(|kept| *kept != Kept::default()) {
-            past.take_in(taken);
+    /// Writes the `number`th call. What gives way to it belongs to the past.
+    #[cold]
+    pub(crate) fn write_before(&self, number: u16, kept: Kept, past: &Past) {
+        let place = &self.0[usize::from(number) % AT_HAND];
+        let before = Kept(place.swap(kept.0, Ordering::Relaxed));
+        if before != Kept::default() {
+            past.take_in(before);
         }
     }
+
+    /// The kept calls, in no order.
+    pub(crate) fn read<'a>(&'a self, past: &'a Past) -> impl Iterator<Item = Call> + 'a {
+        let kept = self.places(past);
+        kept.filter_map(|kept| Kept(kept.load(Ordering::Relaxed)).record().unpack())
+    }
+
+    /// What the kept calls took since this was last asked, each with how many it stands for, of so many `calls` that were
+    /// answered since.
+    pub(crate) fn learn(&self, past: &Past, calls: u64, mut each: impl FnMut(usize, u32)) {
+        let heard = |place: &AtomicU64| {
+            let seen = Kept(place.load(Ordering::Relaxed));
+            let bucket = seen.bucket()?;
+            // If another call has taken its place meanwhile, that one is for the next time.
+            replace(place, seen, Kept(seen.0 & !BUCKET)).then_some(bucket)
+        };
+        let heard: Vec<usize> = self.places(past).filter_map(heard).collect();
+        let count = heard.len().max(1) as u64;
+        let (whole, rest) = (calls / count, calls % count);
+        for (number, bucket) in (0..).zip(heard) {
+            let stands_for = whole + u64::from(number < rest);
+            each(bucket, u32::try_from(stands_for.max(1)).unwrap_or(u32::MAX));
+        }
+    }
+
+    fn places<'a>(&'a self, past: &'a Past) -> impl Iterator<Item = &'a AtomicU64> {
+        let ring = past.0.get().into_iter().flat_map(|ring| &ring.calls);
+        self.0.iter().chain(ring)
+    }
+}
+
+fn replace(place: &AtomicU64, seen: Kept, with: Kept) -> bool {
+    place
+        .compare_exchange(seen.0, with.0, Ordering::Relaxed, Ordering::Relaxed)
+        .is_ok()
 }
 
 impl Past {
@@ -104,57 +131,20 @@ impl Past {
         Self(OnceLock::new())
     }
 
-    fn take_in<const COUNT: usize>(&self, taken: [Kept; COUNT]) {
+    fn take_in(&self, kept: Kept) {
         let ring = self.ring();
-        let taken = taken.into_iter().filter(|kept| *kept != Kept::default());
-        let count = taken.clone().count() as u64;
-        let number = ring.moved.fetch_add(count, Ordering::Relaxed);
-        for (number, kept) in (number..).zip(taken) {
-            ring.calls[number as usize % KEPT].store(kept.0, Ordering::Relaxed);
-        }
-    }
-
-    /// The kept calls, in no order.
-    pub(crate) fn read(&self) -> impl Iterator<Item = Call> + '_ {
-        let kept = self.0.get().into_iter().flat_map(|ring| &ring.calls);
-        kept.filter_map(|kept| Kept(kept.load(Ordering::Relaxed)).record().unpack())
-    }
-
-    /// What calls took since this was last asked, each with how many it stands for: itself, and those that were overwritten.
-    pub(crate) fn learn(&self, mut each: impl FnMut(usize, u32)) {
-        let Some(ring) = self.0.get() else { return };
-        let moved = ring.moved.load(Ordering::Relaxed);
-        let before = ring.learned.swap(moved, Ordering::Relaxed);
-        let new = moved.saturating_sub(before);
-        let (whole, rest) = (new / KEPT as u64, new % KEPT as u64);
-        for (number, kept) in (0..).zip(&ring.calls) {
-            let seen = Kept(kept.load(Ordering::Relaxed));
-            let Some(bucket) = seen.bucket() else {
-                continue;
-            };
-            let heard = seen.0 & !BUCKET;
-            // Another call has taken its place meanwhile: that one is for the next time.
-            if (kept.compare_exchange(seen.0, heard, Ordering::Relaxed, Ordering::Relaxed)).is_err()
-            {
-                continue;
-            }
-            let stands_for = whole + u64::from(number < rest);
-            each(bucket, u32::try_from(stands_for.max(1)).unwrap_or(u32::MAX));
-        }
+        let number = ring.moved.fetch_add(1, Ordering::Relaxed);
+        ring.calls[number as usize % KEPT].store(kept.0, Ordering::Relaxed);
     }
 
     fn ring(&self) -> &Ring {
-        self.0.get_or_init(|| Box::new(Ring::new()))
-    }
-}
-
-impl Ring {
-    fn new() -> Self {
-        Self {
-            moved: AtomicU64::new(0),
-            calls: std::array::from_fn(|_| AtomicU64::new(0)),
-            learned: AtomicU64::new(0),
-        }
+        let none = || {
+            Box::new(Ring {
+                moved: AtomicU64::new(0),
+                calls: std::array::from_fn(|_| AtomicU64::new(0)),
+            })
+        };
+        self.0.get_or_init(none)
     }
 }
 
@@ -174,32 +164,22 @@ mod tests {
         }
     }
 
-    /// Calls that were moved, and those that were not.
-    struct Recent(AtHand, Past);
-
-    fn recent() -> Recent {
-        Recent(AtHand::new(), Past::new())
+    fn kept(number: u32) -> Kept {
+        Kept::new(Some(Record::pack(call(number))), Some(Duration::ZERO))
     }
 
-    fn put(recent: &Recent, number: u32) {
-        let record = Some(Record::pack(call(number)));
-        let kept = Kept::new(record, Some(Duration::ZERO));
-        recent.0.put(number as u16, kept, &recent.1);
-    }
-
-    fn read(Recent(at_hand, past): &Recent) -> Vec<u32> {
-        at_hand.settle(past);
-        let mut started: Vec<u32> = past.read().map(|call| call.started).collect();
+    fn read(recent: &Recent, past: &Past) -> Vec<u32> {
+        let mut started: Vec<u32> = recent.read(past).map(|call| call.started).collect();
         started.sort_unstable();
         started
     }
 
-    fn learned(Recent(at_hand, past): &Recent) -> u32 {
-        at_hand.settle(past);
-        let mut learned = 0;
-        past.learn(|bucket, calls| {
+    /// How many calls were learned from, and how many they stand for.
+    fn learned(recent: &Recent, past: &Past, calls: u64) -> (u32, u32) {
+        let mut learned = (0, 0);
+        recent.learn(past, calls, |bucket, calls| {
             assert_eq!(bucket, 0);
-            learned += calls;
+            learned = (learned.0 + 1, learned.1 + calls);
         });
         learned
     }
@@ -217,35 +197,54 @@ mod tests {
         assert_eq!(Kept::new(None, None), Kept::default());
     }
 
-    proptest! {
-        #[test]
-        fn no_call_is_lost_in_whatever_order_they_end(
-            order in Just((0..KEPT as u32).collect::<Vec<_>>()).prop_shuffle(),
-            looks in 1_usize..40,
-        ) {
-            let (recent, mut calls) = (recent(), 0);
-            for (ended, number) in order.into_iter().enumerate() {
-                put(&recent, number);
-                if ended % looks == 0 {
-                    calls += learned(&recent);
-                }
-            }
-            calls += learned(&recent);
-            prop_assert_eq!(read(&recent), (0..KEPT as u32).collect::<Vec<_>>());
-            prop_assert_eq!(calls as usize, KEPT);
-        }
+    #[test]
+    fn of_one_that_is_well_the_last_few_stand_for_all() {
+        let (recent, past, few) = (Recent::new(), Past::new(), AT_HAND as u32);
+        let counted = allocation_counter::measure(|| {
+            (0..1_000).for_each(|number| recent.write(number as u16, kept(number)));
+        });
+        assert_eq!(counted.count_total, 0);
+        assert_eq!(
+            read(&recent, &past),
+            (1_000 - few..1_000).collect::<Vec<_>>()
+        );
+        assert_eq!(learned(&recent, &past, 1_000), (few, 1_000));
+        assert_eq!(
+            learned(&recent, &past, 0),
+            (0, 0),
+            "each is learned from once"
+        );
     }
 
     #[test]
-    fn keeps_the_last_ones_which_stand_for_all() {
-        let recent = recent();
-        let count = KEPT as u32;
-        for (from, to) in [(0, 10 * count + 7), (10 * count + 7, 10 * count + 12)] {
-            (from..to).for_each(|number| put(&recent, number));
-            assert_eq!(learned(&recent), to - from);
-            assert_eq!(read(&recent), (to - count..to).collect::<Vec<_>>());
+    fn what_a_call_took_joins_its_record() {
+        let (recent, past) = (Recent::new(), Past::new());
+        recent.write(7, Kept::new(Some(Record::pack(call(7))), None));
+        assert_eq!(learned(&recent, &past, 0).0, 0);
+        recent.write(7, Kept::new(None, Some(Duration::ZERO)));
+        assert_eq!(
+            (read(&recent, &past), learned(&recent, &past, 1)),
+            (vec![7], (1, 1))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn of_one_that_is_not_no_call_is_lost_in_whatever_order_they_end(
+            order in Just((0..KEPT as u32).collect::<Vec<_>>()).prop_shuffle(),
+            looks in 1_usize..40,
+        ) {
+            let (recent, past, mut calls) = (Recent::new(), Past::new(), 0);
+            for (ended, number) in order.into_iter().enumerate() {
+                recent.write_before(number as u16, kept(number), &past);
+                if ended % looks == 0 {
+                    calls += learned(&recent, &past, 0).0;
+                }
+            }
+            calls += learned(&recent, &past, 0).0;
+            prop_assert_eq!(read(&recent, &past), (0..KEPT as u32).collect::<Vec<_>>());
+            prop_assert_eq!(calls as usize, KEPT);
         }
-        assert_eq!(learned(&recent), 0, "each is learned from once");
     }
 }
 
@@ -257,11 +256,11 @@ mod loom {
     use crate::{locate::Ending, sync::Arc};
 
     #[test]
-    fn every_call_is_moved_once_whoever_moves_it() {
+    fn every_call_is_kept_and_learned_from_once() {
         ::loom::model(|| {
-            let recent = Arc::new((AtHand::new(), Past::new()));
+            let recent = Arc::new((Recent::new(), Past::new()));
             recent.1.ring();
-            let put = |number: u16| {
+            let write = |number: u16| {
                 let recent = Arc::clone(&recent);
                 let call = Call {
                     started: u32::from(number),
@@ -270,19 +269,20 @@ mod loom {
                     method: 0,
                 };
                 let kept = Kept::new(Some(Record::pack(call)), Some(Duration::ZERO));
-                spawn(move || recent.0.put(number, kept, &recent.1))
+                spawn(move || recent.0.write_before(number, kept, &recent.1))
             };
-            // Two share a place; the third is of the last, and moves all.
-            let puts = [put(0), put(2), put(1)];
+            // Two share a place.
+            let writers = [write(0), write(2)];
             let mut learned = 0;
-            recent.0.settle(&recent.1);
-            recent.1.learn(|_, calls| learned += calls);
-            puts.into_iter().for_each(|put| put.join().unwrap());
-            recent.0.settle(&recent.1);
-            recent.1.learn(|_, calls| learned += calls);
-            let mut kept: Vec<u32> = recent.1.read().map(|call| call.started).collect();
+            recent.0.learn(&recent.1, 0, |_, _| learned += 1);
+            writers
+                .into_iter()
+                .for_each(|writer| writer.join().unwrap());
+            recent.0.learn(&recent.1, 0, |_, _| learned += 1);
+            let calls = recent.0.read(&recent.1);
+            let mut kept: Vec<u32> = calls.map(|call| call.started).collect();
             kept.sort_unstable();
-            assert_eq!((kept, learned), (vec![0, 1, 2], 3));
+            assert_eq!((kept, learned), (vec![0, 2], 2));
         });
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Asked {
     /// Calls since its peers were last compared with it, and how long they took.
     sweep: Tally,
     spread: Spread,
+    /// Answers that were learned from.
+    learned: u64,
 }
 
 impl State {
@@ -51,10 +53,14 @@ impl State {
     pub(crate) fn sweep(&self) -> (Tally, Spread) {
         let mut asked = lock(&self.asked);
         asked.as_mut().map_or_else(Default::default, |asked| {
-            (
-                std::mem::take(&mut asked.sweep),
-                std::mem::take(&mut asked.spread),
-            )
+            // Where only some calls are kept, they are compared once there are enough of them.
+            let waits = self.is_one_of_many() && !asked.spread.is_enough();
+            let spread = if waits {
+                Spread::default()
+            } else {
+                std::mem::take(&mut asked.spread)
+            };
+            (std::mem::take(&mut asked.sweep), spread)
         })
     }
 
@@ -103,16 +109,19 @@ impl State {
         let fell = std::mem::replace(&mut asked.generation, generation) != generation;
         if fell || health == Health::Down {
             asked.unclear = Census::default();
-            self.drain_latencies(|_, _, _| {});
+            self.drain_latencies(&mut asked.learned, |_, _, _| {});
         }
         if health != Health::Healthy {
             return Census::default();
         }
         let compared = self.endpoint.is_some();
-        self.drain_latencies(|bucket, seen, calls| {
+        let Asked {
+            spread, learned, ..
+        } = &mut **asked;
+        self.drain_latencies(learned, |bucket, seen, calls| {
             each(bucket, calls);
             if compared {
-                asked.spread.add(bucket, seen);
+                spread.add(bucket, seen);
             }
         });
         std::mem::take(&mut asked.unclear)

@@ -8,20 +8,20 @@ use crate::{
     limit::{Samples, Till},
     locate::Call,
     permit::Seat,
-    stats::{AtHand, Counters, Far, First, Flights, Kept, Note, Past, Recorder},
+    stats::{Counters, Far, First, Flights, Kept, Note, Past, Recent, Recorder},
     sync::Arc,
 };
 
-/// What the calls of one lane write: two lines of memory, in the order in which they lie there. What else there is to be
+/// What the calls of one lane write: three lines of memory, in the order in which they lie there. What else there is to be
 /// written is made when it is first needed.
 ///
-/// A healthy call of one endpoint of many writes to the first: its place among those under way, the last few calls, and how
-/// many began and ended well.
+/// A healthy call of one endpoint of many writes to the first two: its place among those under way, its place among the last
+/// few calls, and how many began and ended well.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Shard {
     flights: Flights,
-    at_hand: AtHand,
+    recent: Recent,
     pub(super) counters: Counters,
     far: Far,
     past: Past,
@@ -43,7 +43,7 @@ impl Shard {
     pub(super) fn only() -> Self {
         Self {
             flights: Flights::new(),
-            at_hand: AtHand::new(),
+            recent: Recent::new(),
             counters: Counters::new(),
             far: Far::new(),
             past: Past::new(),
@@ -58,16 +58,24 @@ impl Shard {
         self.counters.fetch();
     }
 
-    /// Keeps a call of the only lane.
+    /// Keeps a call of the only lane; where the endpoint is not `well`, those before it too.
     #[inline]
-    pub(super) fn keep(&self, number: u16, kept: Kept) {
-        self.at_hand.put(number, kept, &self.past);
+    pub(super) fn keep(&self, number: u16, kept: Kept, well: bool) {
+        if well {
+            self.recent.write(number, kept);
+        } else {
+            self.recent.write_before(number, kept, &self.past);
+        }
     }
 
     /// The last calls of the only lane.
-    pub(super) fn past(&self) -> &Past {
-        self.at_hand.settle(&self.past);
-        &self.past
+    pub(super) fn kept(&self) -> impl Iterator<Item = Call> + '_ {
+        self.recent.read(&self.past)
+    }
+
+    /// As [`Recent::learn`].
+    pub(super) fn learn(&self, calls: u64, each: impl FnMut(usize, u32)) {
+        self.recent.learn(&self.past, calls, each);
     }
 
     /// Says what kind of call holds a place.

@@ -444,7 +444,8 @@ impl State {
         if self.is_one_of_many() {
             let kept = Kept::new(record, took);
             if kept != Kept::default() {
-                shard.keep(number, kept);
+                let word = self.word();
+                shard.keep(number, kept, word.flows() && word.calm());
             }
             return;
         }
@@ -548,11 +549,14 @@ impl State {
     }
 
     /// Takes out what calls took since the last time: how many were seen in a bucket, and how many those stand for.
-    pub(super) fn drain_latencies(&self, mut each: impl FnMut(usize, u32, u32)) {
+    /// Where only some are kept, they stand for the answers beyond those that were `learned` from before.
+    pub(super) fn drain_latencies(&self, learned: &mut u64, mut each: impl FnMut(usize, u32, u32)) {
         let own = self.latencies.iter().filter_map(OnceLock::get);
         own.for_each(|latencies| latencies.drain(|bucket, count| each(bucket, count, count)));
         if self.is_one_of_many() {
-            (self.only.past()).learn(|bucket, calls| each(bucket, 1, calls));
+            let answered = self.only.counters.good();
+            let new = answered.saturating_sub(std::mem::replace(learned, answered));
+            (self.only).learn(new, |bucket, calls| each(bucket, 1, calls));
         }
     }
 
@@ -686,7 +690,7 @@ impl State {
 
     /// The last calls.
     pub(crate) fn recorded(&self) -> impl Iterator<Item = Call> + '_ {
-        let only = self.is_one_of_many().then(|| self.only.past().read());
+        let only = self.is_one_of_many().then(|| self.only.kept());
         only.into_iter().flatten().chain(self.shards.recorded())
     }
 
