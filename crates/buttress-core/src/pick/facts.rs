@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use super::load::Glance;
-use crate::{Nanos, State, Vitals, vitals::VitalState};
+use crate::{Nanos, State, Vitals};
 
 /// What is known of the members of a set, by their places in it.
 pub(super) trait Facts {
@@ -22,9 +22,6 @@ pub(super) trait Facts {
     fn is_due(&self, member: usize) -> bool;
 
     fn glance(&self, member: usize) -> Glance;
-
-    /// A call may go to it: what that will need is read, lest it be waited for piece by piece.
-    fn fetch(&self, member: usize);
 
     fn takes_calls(&self, member: usize) -> bool {
         matches!(self.state(member), State::Closed | State::Ramping)
@@ -103,10 +100,6 @@ impl<'a, V: Fn(usize) -> &'a Vitals, P: Fn(usize) -> bool> Facts for Known<V, P>
 
     fn is_due(&self, member: usize) -> bool {
         (self.vitals)(member).due(self.now) <= self.now
-    }
-
-    fn fetch(&self, member: usize) {
-        VitalState::fetch((self.vitals)(member).known());
     }
 
     fn glance(&self, member: usize) -> Glance {

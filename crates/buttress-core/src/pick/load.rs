@@ -79,11 +79,6 @@ impl Load {
 pub(crate) struct Glance(u64);
 
 impl Glance {
-    /// How many are under way, whatever comes of them.
-    pub(crate) const fn begun_so_far(self) -> u32 {
-        self.of(UNDER_WAY)
-    }
-
     fn begun(self, now: Nanos) -> Self {
         let more = self.with(UNDER_WAY, self.of(UNDER_WAY).saturating_add(1));
         // It is listened for from now on; whoever has calls under way is listened for already.

@@ -206,9 +206,7 @@ impl Picker {
         };
         let better =
             second.filter(|second| second_is_better(candidate(first), candidate(*second), now));
-        let chosen = self.member(better.unwrap_or(first));
-        facts.fetch(chosen);
-        Some(chosen)
+        Some(self.member(better.unwrap_or(first)))
     }
 
     /// The first of them from a random place on, if any takes calls at all.

@@ -1,6 +1,6 @@
 //! How many attempts ended how.
 
-use std::{hint::black_box, sync::OnceLock};
+use std::sync::OnceLock;
 
 use crate::{
     Cause, Outcome,
@@ -138,12 +138,6 @@ impl Counters {
         let counters = Self::new();
         counters.seldom();
         counters
-    }
-
-    /// Reads the line of memory that a healthy call will write.
-    #[inline]
-    pub(crate) fn fetch(&self) {
-        black_box(self.often[STARTED].load(Ordering::Relaxed));
     }
 
     /// Counts a call that begins, and gives its number.

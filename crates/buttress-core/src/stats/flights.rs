@@ -25,15 +25,6 @@ pub(crate) struct Flights(Place);
 #[derive(Debug)]
 pub(crate) struct Far(OnceLock<Box<[Place; PLACES - 1]>>);
 
-/// Where a call looks for a place.
-#[derive(Clone, Copy)]
-pub(crate) enum First {
-    /// From that of the oldest call on.
-    Oldest,
-    /// From the first on that are likely to be free, with so many under way: where they are few, they take the same few places.
-    After(u32),
-}
-
 /// A place for one call: a fourth of a line of memory.
 #[derive(Debug)]
 struct Place {
@@ -49,6 +40,26 @@ impl Place {
             note: AtomicU32::new(0),
             caller: AtomicU8::new(0),
         }
+    }
+
+    /// Takes it for the `number`th call, unless it is taken.
+    #[inline]
+    fn take(&self, number: u64, started: Nanos) -> bool {
+        // SeqCst: a call that takes its place and finds nobody looking is found by whoever stops looking; see
+        // `State::watch`.
+        let taken = self.stamp.compare_exchange(
+            0,
+            Stamp::of(started).0,
+            Ordering::SeqCst,
+            Ordering::Relaxed,
+        );
+        if taken.is_ok() {
+            self.note(Note {
+                number: number as u16,
+                ..Note::default()
+            });
+        }
+        taken.is_ok()
     }
 
     fn note(&self, note: Note) {
@@ -132,40 +143,26 @@ impl Flights {
         Self(Place::new())
     }
 
-    /// Takes a place for the `number`th call of this lane. `None` when those tried are taken.
+    /// Takes a place for the `number`th call of the only lane of an endpoint: the first, if it is free, for others are mostly
+    /// not needed, and not at hand. `None` when those tried are taken.
     #[inline]
-    pub(crate) fn board(&self, far: &Far, first: First, number: u64, started: Nanos) -> Option<u8> {
-        let stamp = Stamp::of(started).0;
-        let note = Note {
-            number: number as u16,
-            ..Note::default()
-        };
-        let turn = match first {
-            First::Oldest => number as usize,
-            First::After(under_way) => under_way as usize,
-        };
+    pub(crate) fn board_near(&self, far: &Far, number: u64, started: Nanos) -> Option<u8> {
+        if self.0.take(number, started) {
+            return Some(0);
+        }
+        far.places();
+        // SeqCst: they may have just been made, and are to be seen by whoever stops looking; see `State::oldest`.
+        fence(Ordering::SeqCst);
+        self.board(far, number, started)
+    }
+
+    /// Takes a place for the `number`th call of one of several lanes. `None` when those tried are taken.
+    #[inline]
+    pub(crate) fn board(&self, far: &Far, number: u64, started: Nanos) -> Option<u8> {
         (0..TRIES).find_map(|more| {
-            let index = turn.wrapping_add(more) % PLACES;
-            let place = match index.checked_sub(1) {
-                None => &self.0,
-                Some(index) => {
-                    let places = far.places();
-                    if let First::After(_) = first {
-                        // SeqCst: they may have just been made, and are to be seen by whoever stops looking; see
-                        // `State::oldest`. Where there are several lanes, they were made before.
-                        fence(Ordering::SeqCst);
-                    }
-                    places.get(index)?
-                }
-            };
-            // SeqCst: a call that takes its place and finds nobody looking is found by whoever stops looking; see
-            // `State::watch`.
-            place
-                .stamp
-                .compare_exchange(0, stamp, Ordering::SeqCst, Ordering::Relaxed)
-                .ok()?;
-            place.note(note);
-            Some(index as u8)
+            let index = ((number as usize).wrapping_add(more) % PLACES) as u8;
+            let place = self.place(far, index)?;
+            place.take(number, started).then_some(index)
         })
     }
 
@@ -253,7 +250,7 @@ mod tests {
         }
 
         fn board(&self, number: u64, started: Nanos) -> Option<u8> {
-            self.0.board(&self.1, First::Oldest, number, started)
+            self.0.board(&self.1, number, started)
         }
 
         fn leave(&self, place: u8) -> bool {
@@ -293,6 +290,27 @@ mod tests {
         assert_eq!(found(&flights, 49), (vec![], Some(50)));
         assert!(flights.leave(old) && !flights.leave(young));
         assert_eq!(found(&flights, u64::MAX), (vec![], None));
+    }
+
+    #[test]
+    fn on_the_only_lane_others_are_made_when_the_first_is_taken() {
+        let (flights, far) = (Flights::new(), Far::new());
+        let board = |number| flights.board_near(&far, number, Nanos::new(number + 1));
+        for number in 0..100 {
+            assert_eq!(board(number), Some(0));
+            assert!(far.0.get().is_none() && !flights.leave(&far, 0));
+        }
+        // First in, first out.
+        let mut under_way: std::collections::VecDeque<_> = (100..111).map(board).collect();
+        for number in 111..1_000 {
+            let oldest = under_way.pop_front().flatten().unwrap();
+            flights.leave(&far, oldest);
+            under_way.push_back(board(number));
+        }
+        assert!(under_way.iter().all(Option::is_some));
+        let mut found = 0;
+        flights.find(&far, Nanos::MAX, |_, _| found += 1);
+        assert_eq!(found, 11);
     }
 
     #[test]
@@ -355,7 +373,7 @@ mod loom {
         }
 
         fn board(&self, number: u64, started: Nanos) -> Option<u8> {
-            self.0.board(&self.1, First::Oldest, number, started)
+            self.0.board(&self.1, number, started)
         }
 
         fn leave(&self, place: u8) -> bool {

@@ -18,7 +18,7 @@ pub use coverage::Coverage;
 pub(crate) use coverage::Switches;
 pub use decisions::{Decided, Decisions};
 pub use episode::{Episode, Recovery};
-pub(crate) use flights::{Far, First, Flights, Note};
+pub(crate) use flights::{Far, Flights, Note};
 pub(crate) use latency::{BUCKETS, Latency, bucket, ceiling};
 pub(crate) use ledger::{Ledger, Named};
 pub(crate) use recent::{Kept, Past, Recent};

@@ -101,6 +101,9 @@ impl State {
     /// of trouble, and say nothing.
     pub(crate) fn of_good_times(&self, mut each: impl FnMut(usize, u32)) -> Census {
         let health = self.health();
+        if health == Health::Healthy && self.word().is_suspect() {
+            self.update(|_| ());
+        }
         let generation = self.word().generation();
         let mut asked = lock(&self.asked);
         let Some(asked) = asked.as_mut() else {

@@ -8,7 +8,7 @@ use crate::{
     limit::{Samples, Till},
     locate::Call,
     permit::Seat,
-    stats::{Counters, Far, First, Flights, Kept, Note, Past, Recent, Recorder},
+    stats::{Counters, Far, Flights, Kept, Note, Past, Recent, Recorder},
     sync::Arc,
 };
 
@@ -50,12 +50,6 @@ impl Shard {
             till: Till::new(),
             samples: Samples::new(),
         }
-    }
-
-    /// Reads the line that a healthy call will write: reads are waited for together, and writes one by one.
-    #[inline]
-    pub(super) fn fetch(&self) {
-        self.counters.fetch();
     }
 
     /// Keeps a call of the only lane; where the endpoint is not `well`, those before it too.
@@ -101,17 +95,30 @@ impl Shard {
 
     /// A call begins.
     #[inline]
-    pub(super) fn board(&self, lane: u8, first: First, now: Nanos) -> Seat {
+    pub(super) fn board(&self, lane: u8, now: Nanos) -> Seat {
         let number = self.counters.started();
-        Seat {
-            lane,
-            place: self.flights.board(&self.far, first, number, now),
-            note: Note {
-                number: number as u16,
-                ..Note::default()
-            },
-            holds: false,
-        }
+        seat(lane, number, self.flights.board(&self.far, number, now))
+    }
+
+    /// A call begins on the only lane.
+    #[inline]
+    pub(super) fn board_only(&self, now: Nanos) -> Seat {
+        let number = self.counters.started();
+        seat(0, number, self.flights.board_near(&self.far, number, now))
+    }
+}
+
+const fn seat(lane: u8, number: u64, place: Option<u8>) -> Seat {
+    Seat {
+        lane,
+        place,
+        note: Note {
+            number: number as u16,
+            route: 0,
+            method: 0,
+            caller: 0,
+        },
+        holds: false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is known of one endpoint, shared by all lanes.
 
-use std::{hint::black_box, sync::OnceLock, time::Duration};
+use std::{sync::OnceLock, time::Duration};
 
 use super::{
     Force,
@@ -23,7 +23,7 @@ use crate::{
     locate::{Call, Ending, Record},
     permit::Seat,
     pick::{Glance, Membership},
-    stats::{First, Kept, Latency, Note, Switches},
+    stats::{Kept, Latency, Note, Switches},
     sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, lock},
 };
 
@@ -178,15 +178,6 @@ impl State {
         &self.only
     }
 
-    /// Reads what a call will write, where that may lie far off.
-    #[inline]
-    pub(crate) fn fetch(this: &Arc<Self>) {
-        if this.is_one_of_many() {
-            black_box(Arc::strong_count(this));
-            this.only.fetch();
-        }
-    }
-
     /// Those in use.
     pub(super) fn shards(&self) -> impl Iterator<Item = &Shard> + Clone {
         self.shards_by_lane().map(|(_, shard)| shard)
@@ -291,15 +282,12 @@ impl State {
 
     #[inline]
     fn board(&self, shard: &Shard, lane: u8, now: Nanos, holds: bool) -> Seat {
-        let first = if self.is_one_of_many() {
-            First::After(self.front.load.glance().begun_so_far())
+        let seat = if self.is_one_of_many() {
+            shard.board_only(now)
         } else {
-            First::Oldest
+            shard.board(lane, now)
         };
-        let seat = Seat {
-            holds,
-            ..shard.board(lane, first, now)
-        };
+        let seat = Seat { holds, ..seat };
         // Only who is picked among several is counted where all lanes meet.
         if self.is_picked() {
             self.front.load.begin(now);
@@ -444,8 +432,7 @@ impl State {
         if self.is_one_of_many() {
             let kept = Kept::new(record, took);
             if kept != Kept::default() {
-                let word = self.word();
-                shard.keep(number, kept, word.flows() && word.calm());
+                shard.keep(number, kept, !self.word().is_suspect());
             }
             return;
         }
@@ -738,5 +725,28 @@ impl Set for State {
 impl Drop for State {
     fn drop(&mut self) {
         self.left();
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::mem::offset_of;
+
+    use super::*;
+
+    const LINE: usize = 64;
+
+    #[test]
+    fn what_a_healthy_call_touches_lies_on_the_first_lines() {
+        assert_eq!(offset_of!(State, kind) / LINE, 0);
+        assert_eq!(offset_of!(State, only), LINE);
+        // With the counts of whoever holds it, on a line before.
+        let touched = LINE + offset_of!(State, only) + size_of::<Shard>();
+        assert!(touched <= 512, "{touched}");
+        assert!(
+            LINE + size_of::<State>() <= 1_024 - 256,
+            "{}",
+            size_of::<State>()
+        );
     }
 }

@@ -33,6 +33,13 @@ fn call(vitals: &Vitals, millis: u64, outcome: Outcome) -> bool {
         .is_ok()
 }
 
+/// The same, of one endpoint of several, or of many.
+fn one_of(count: usize, rules: &Rules) -> Vitals {
+    let destination = Destination::new("db", rules, &Host::new(Clock(|| Nanos::ZERO)));
+    destination.expect(count);
+    destination.endpoint(Endpoint::itself())
+}
+
 /// The first time from `millis` on that a call is admitted.
 fn next_probe(vitals: &Vitals, millis: u64) -> u64 {
     match vitals.permit(at(millis)) {
@@ -296,6 +303,42 @@ proptest! {
         let figures = snapshot.reliability.unwrap();
         prop_assert_eq!(figures.failures, outages);
         prop_assert_eq!(figures.up + figures.down, at(now).since(at(0)));
+    }
+
+    #[test]
+    fn one_of_many_fares_as_one_of_several(
+        seconds in prop::bool::ANY,
+        ops in prop::collection::vec((0..400_u64, 0..20_usize, outcome()), 0..400),
+    ) {
+        let health = if seconds { HealthPolicy::consecutive(5) } else { HealthPolicy::Cusum };
+        let rules = Rules { health, timeout: Some(Duration::from_millis(1_000)), ..Rules::default() };
+        let both = [3, 1_000].map(|count| one_of(count, &rules));
+        let (mut now, mut held) = (0, Vec::new());
+        for (step, which, outcome) in ops {
+            now += step;
+            if which > 5 && held.len() < 6 {
+                let permits = both.each_ref().map(|vitals| vitals.permit(at(now)));
+                let [Ok(several), Ok(many)] = permits else {
+                    prop_assert!(permits.iter().all(Result::is_err));
+                    continue;
+                };
+                held.push([several, many]);
+            } else if which < held.len() {
+                for (vitals, permit) in both.iter().zip(held.remove(which)) {
+                    vitals.record(permit, at(now), outcome);
+                }
+            }
+            let [several, many] = both.each_ref().map(|vitals| vitals.snapshot(at(now)));
+            prop_assert_eq!(several.counts, many.counts);
+            prop_assert_eq!((several.state, several.health), (many.state, many.health));
+            let [several, many] = both.each_ref().map(|vitals| {
+                let mut calls: Vec<_> = vitals.known().recorded().map(|call| call.started).collect();
+                calls.sort_unstable();
+                calls
+            });
+            // Of one that is well, fewer.
+            prop_assert!(many.iter().all(|call| several.contains(call)));
+        }
     }
 
     #[test]
@@ -649,4 +692,53 @@ fn one_rule_acts_on_what_another_has_only_noted() {
         (1, 1)
     );
     assert_eq!(vitals.state(), State::Open);
+}
+
+#[test]
+fn of_one_of_many_no_call_is_forgotten_once_something_speaks_against_it() {
+    let vitals = one_of(1_000, &Rules::default());
+    for millis in 0..100 {
+        assert!(call(&vitals, millis, Outcome::Success));
+    }
+    assert!((8..30).contains(&vitals.known().recorded().count()));
+    for millis in 100..150 {
+        let failed = millis % 10 == 0;
+        call(
+            &vitals,
+            millis,
+            if failed { FAILED } else { Outcome::Success },
+        );
+    }
+    let since = || vitals.known().recorded().filter(|call| call.started >= 100);
+    assert_eq!(since().count(), 50);
+    // When calls have refuted it, and that was looked at, a few will do again.
+    for millis in 150..10_000 {
+        call(&vitals, millis, Outcome::Success);
+    }
+    let _ = vitals.destination().tick(at(10_000));
+    assert!(!vitals.known().word().is_suspect());
+}
+
+#[test]
+fn one_of_many_that_hangs_is_found_out() {
+    let rules = Rules {
+        timeout: Some(Duration::from_millis(1_000)),
+        ..Rules::default()
+    };
+    let destination = Destination::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
+    destination.expect(1_000);
+    let set: Vec<Vitals> = (0..10)
+        .map(|_| destination.endpoint(Endpoint::itself()))
+        .collect();
+    for millis in 0..1_000 {
+        assert!(
+            set.iter()
+                .all(|vitals| call(vitals, millis, Outcome::Success))
+        );
+    }
+    let hung = &set[7];
+    let waiting = (0..100).map_while(|number| hung.permit(at(1_000 + 10 * number)).ok());
+    assert!(waiting.count() > 10);
+    hung.known().look(at(2_000));
+    assert_eq!(hung.state(), State::Open);
 }
