@@ -1,4 +1,5 @@
-//! What a call costs over sets of any size, what a large set costs to make, and what an endpoint weighs before its first call.
+//! What a call costs over sets of any size, what an endpoint weighs before its first call and after some, and what a large set
+//! costs to make.
 
 use std::{
     future::{Ready, ready},
@@ -50,21 +51,28 @@ type Calls = Dispatch<AtOnce, Idempotent<Plain>>;
 
 pub(crate) fn measure(report: &mut Report, plan: &Plan) -> Result<(), String> {
     fastrand::seed(plan.seed);
-    let mut sets = SIZES
-        .iter()
-        .map(|size| set(*size))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut sets = Vec::new();
+    for size in SIZES {
+        let endpoints = endpoints(size)?;
+        let mut made = Err(String::new());
+        // Every endpoint of the largest is called some times before it counts.
+        let held = allocation_counter::measure(|| {
+            made =
+                over(endpoints).and_then(|mut calls| many(&mut calls, 10 * BATCH).map(|()| calls));
+        });
+        sets.push(made?);
+        report.add(
+            &format!("many.{size}.bytes"),
+            &Runs(vec![held.bytes_current as f64 / size as f64]),
+            1,
+        );
+    }
     let mut times = vec![Vec::new(); sets.len()];
-    for round in 0..=ROUNDS {
+    for _ in 0..ROUNDS {
         for (calls, times) in sets.iter_mut().zip(&mut times) {
-            // Every endpoint of the largest is called some times before it counts.
-            let batch = if round == 0 { 10 * BATCH } else { BATCH };
             let before = CLOCK.now();
-            many(calls, batch)?;
-            let took = CLOCK.now().since(before).as_nanos() as f64 / f64::from(batch);
-            if round > 0 {
-                times.push(took);
-            }
+            many(calls, BATCH)?;
+            times.push(CLOCK.now().since(before).as_nanos() as f64 / f64::from(BATCH));
         }
     }
     let smallest = Median::of(times.first().cloned().unwrap_or_default()).ok_or("no rounds")?;
@@ -121,10 +129,6 @@ fn many(calls: &mut Calls, times: u32) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-fn set(size: usize) -> Result<Calls, String> {
-    over(endpoints(size)?)
 }
 
 fn over(endpoints: Vec<Endpoint>) -> Result<Calls, String> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Calls, Cause, Destination, Labels, Nanos, Outcome, Permit, sync::Arc, vitals::Lane};
+use crate::{Calls, Cause, Destination, Labels, Nanos, Outcome, Permit, vitals::Lane};
 
 /// Permission, stopwatch and receipt of one call, in one value.
 ///
@@ -11,13 +11,13 @@ use crate::{Calls, Cause, Destination, Labels, Nanos, Outcome, Permit, sync::Arc
 #[derive(Debug)]
 #[must_use = "an attempt that is dropped counts as cancelled"]
 pub struct Attempt {
-    lane: Arc<Lane>,
+    lane: Lane,
     permit: Permit,
     finished: bool,
 }
 
 impl Attempt {
-    pub(crate) const fn new(lane: Arc<Lane>, permit: Permit) -> Self {
+    pub(crate) const fn new(lane: Lane, permit: Permit) -> Self {
         Self {
             lane,
             permit,

@@ -8,7 +8,8 @@ use std::{
 use crate::{
     CallCounts, Calls, Causes, Counts, Coverage, Decisions, Destination, Episode, Events, Force,
     Health, Nanos, Reliability, State, Trend, UnknownName, Verdict, Vitals,
-    sync::{Arc, Mutex, Weak, lock},
+    sync::{Arc, Mutex, lock},
+    vitals::WeakWays,
 };
 
 /// Everything that is known of one endpoint, at one time, as plain data.
@@ -78,7 +79,7 @@ impl Snapshot {
 /// Vitals that no layer uses any more drop out by themselves.
 #[derive(Clone, Debug)]
 pub struct Registry {
-    members: Arc<Mutex<Vec<Weak<crate::vitals::Lanes>>>>,
+    members: Arc<Mutex<Vec<WeakWays>>>,
     /// By policy. Kept when no layer is left: what was counted does not become less, and names are few.
     calls: Arc<Mutex<BTreeMap<Arc<str>, Calls>>>,
     events: Arc<Events>,
@@ -122,7 +123,7 @@ impl Registry {
         let mut members = lock(&self.members);
         // Pruned only when full: a set of n endpoints costs O(n) in all, not O(n²).
         if members.len() == members.capacity() {
-            members.retain(|member| member.strong_count() > 0);
+            members.retain(|member| !member.is_gone());
         }
         members.push(vitals.downgrade());
     }

@@ -19,7 +19,7 @@ use crate::{
     Rules, Verdict, Vitals,
     health::Bank,
     pick::Groups,
-    sync::{Arc, AtomicBool, AtomicU64, Mutex, Weak, lock},
+    sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, Weak, lock},
     vitals::VitalState,
 };
 use callers::Callers;
@@ -34,6 +34,9 @@ pub(crate) use norm::Norm;
 pub use panic::Panic;
 use scene::Scene;
 use vigilance::Vigilance;
+
+/// Of more endpoints, less is kept of each: 10 000 of them would take 640 MB.
+const MANY: usize = 256;
 
 /// How long it is looked after with nothing under way: between two calls that wait, nobody has to come and go.
 const LINGER: Duration = Duration::from_secs(1);
@@ -59,6 +62,8 @@ pub(crate) struct Shared {
     /// Made for the first call that has a label.
     names: OnceLock<Names>,
     members: Mutex<Vec<Weak<VitalState>>>,
+    /// How many there will be; zero where nobody said.
+    expected: AtomicUsize,
     /// What pickers read of its priorities and zones.
     pub(crate) groups: Groups,
     /// When a rate to declare was last suggested; zero for never.
@@ -145,6 +150,7 @@ impl Destination {
             callers: Callers::new(),
             names: OnceLock::new(),
             members: Mutex::default(),
+            expected: AtomicUsize::new(0),
             groups: Groups::default(),
             suggested: AtomicU64::new(0),
             panicking: AtomicBool::new(false),
@@ -156,6 +162,13 @@ impl Destination {
                 .then(|| Mutex::new(Vigilance::new(rules))),
             lost: Lost::new(),
         }))
+    }
+
+    /// So many endpoints it has from now on, those included that are about to be born: of each of more than 256 less is kept,
+    /// and in one place.
+    pub fn expect(&self, endpoints: usize) {
+        // Relaxed: said by whoever has them born.
+        self.0.expected.store(endpoints, Ordering::Relaxed);
     }
 
     /// The record of one of its endpoints, born now, with nothing against it.
@@ -274,7 +287,12 @@ impl Destination {
         let shared = Arc::clone(&self.0);
         let mut members = lock(&self.0.members);
         let seed = self.0.host.seed.wrapping_add(members.len() as u64);
-        let state = VitalState::new(shared, endpoint, seed);
+        let many = match self.0.expected.load(Ordering::Relaxed) {
+            0 => members.len(),
+            expected => expected,
+        };
+        let one_of_many = endpoint.is_some() && many > MANY;
+        let state = VitalState::new(shared, endpoint, one_of_many, seed);
         let vitals = Vitals::of(match key {
             Some(key) => state.of_key(key),
             None => state,

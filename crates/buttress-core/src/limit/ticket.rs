@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Ask, Turn};
-use crate::{Attempt, Calls, Nanos, Refusal, sync::Arc, vitals::Lane};
+use crate::{Attempt, Calls, Nanos, Refusal, vitals::Lane};
 
 /// What became of a call that asked.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub enum Admission {
 /// Dropping it gives it up: those behind it move up, and a place that it was given meanwhile goes to the next of them.
 #[must_use = "a ticket that is dropped is given up"]
 pub struct Ticket {
-    lane: Arc<Lane>,
+    lane: Lane,
     number: u64,
     since: Nanos,
     deadline: Option<Nanos>,
@@ -33,7 +33,7 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    pub(crate) fn new(lane: Arc<Lane>, number: u64, now: Nanos, ask: &Ask<'_>) -> Self {
+    pub(crate) fn new(lane: Lane, number: u64, now: Nanos, ask: &Ask<'_>) -> Self {
         Self {
             lane,
             number,
@@ -74,7 +74,7 @@ impl Ticket {
         let permit = self
             .lane
             .begin_after(self.number, self.since, self.deadline);
-        Poll::Ready(permit.map(|permit| Attempt::new(Arc::clone(&self.lane), permit)))
+        Poll::Ready(permit.map(|permit| Attempt::new(self.lane.clone(), permit)))
     }
 
     /// It has waited as long as it may: gives it up, and says so.

@@ -49,6 +49,10 @@ const FAILURE: u64 = 5;
 const _: () = assert!(FAILURE + Cause::ALL.len() as u64 <= 1 << ENDING_BITS);
 
 impl Record {
+    /// Bits that it leaves to whoever keeps it, and how many they are.
+    pub(crate) const SPARE_AT: u32 = METHOD_AT + 8;
+    pub(crate) const SPARE: u32 = STARTED_AT - Self::SPARE_AT;
+
     pub(crate) fn pack(call: Call) -> Self {
         Self(
             call.ending.code()

@@ -33,6 +33,11 @@ impl Spread {
         }
     }
 
+    /// Are there enough calls to tell how long its slowest take?
+    pub(crate) fn is_enough(&self) -> bool {
+        self.calls() >= ENOUGH
+    }
+
     fn calls(&self) -> u64 {
         self.0.iter().copied().map(u64::from).sum()
     }
@@ -45,7 +50,7 @@ impl Spread {
     fn high(&self) -> Option<usize> {
         let calls = self.calls();
         let mut left = calls * QUANTILE / 100;
-        (calls >= ENOUGH).then(|| {
+        self.is_enough().then(|| {
             let full = |count: &u16| {
                 let here = u64::from(*count);
                 let ends = here >= left;

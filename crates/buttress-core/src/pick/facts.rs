@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use super::load::Glance;
-use crate::{Nanos, State, Vitals, sync::Arc, vitals::Front};
+use crate::{Nanos, State, Vitals};
 
 /// What is known of the members of a set, by their places in it.
 pub(super) trait Facts {
@@ -57,8 +57,7 @@ pub(super) trait Facts {
 }
 
 /// What is known for one call.
-pub(super) struct Known<'a, V, P> {
-    pub(super) fronts: &'a [Arc<Front>],
+pub(super) struct Known<V, P> {
     pub(super) vitals: V,
     pub(super) passed: P,
     pub(super) now: Nanos,
@@ -68,17 +67,17 @@ pub(super) struct Known<'a, V, P> {
     pub(super) dealt: Cell<[Option<(u32, bool)>; 4]>,
 }
 
-impl<'a, V: Fn(usize) -> &'a Vitals, P: Fn(usize) -> bool> Facts for Known<'_, V, P> {
+impl<'a, V: Fn(usize) -> &'a Vitals, P: Fn(usize) -> bool> Facts for Known<V, P> {
     fn is_over(&self, member: usize) -> bool {
         (self.passed)(member)
     }
 
     fn state(&self, member: usize) -> State {
-        self.fronts[member].state()
+        (self.vitals)(member).known().state()
     }
 
     fn is_withdrawn(&self, member: usize) -> bool {
-        self.fronts[member].is_withdrawn()
+        (self.vitals)(member).known().is_withdrawn()
     }
 
     fn is_its_turn(&self, member: usize) -> bool {
@@ -104,6 +103,6 @@ impl<'a, V: Fn(usize) -> &'a Vitals, P: Fn(usize) -> bool> Facts for Known<'_, V
     }
 
     fn glance(&self, member: usize) -> Glance {
-        self.fronts[member].glance()
+        (self.vitals)(member).known().glance()
     }
 }

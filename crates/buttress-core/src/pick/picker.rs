@@ -12,8 +12,6 @@ use super::{
 use crate::{
     EjectionPolicy, Endpoint, Nanos, State, Vitals,
     random::{Draws, unit},
-    sync::Arc,
-    vitals::Front,
 };
 
 /// So many are drawn for one that takes calls before all are gone through: with half of a set out, once in 256 picks.
@@ -31,8 +29,6 @@ pub struct Picker {
     order: Option<Box<[u32]>>,
     /// In that order; none where all weigh the same.
     weights: Option<Box<[u32]>>,
-    /// By member.
-    fronts: Box<[Arc<Front>]>,
     ejection: EjectionPolicy,
     limited: bool,
 }
@@ -76,7 +72,6 @@ impl Picker {
                 .iter()
                 .any(|weight| *weight != weights[0])
                 .then(|| weights.into()),
-            fronts: members.iter().map(|(_, vitals)| vitals.front()).collect(),
             limited: members
                 .first()
                 .is_some_and(|(_, vitals)| vitals.is_limited()),
@@ -103,7 +98,6 @@ impl Picker {
             draw,
             again,
             &Known {
-                fronts: &self.fronts,
                 vitals,
                 passed,
                 now,
@@ -128,7 +122,6 @@ impl Picker {
         vitals: impl Fn(usize) -> &'a Vitals,
     ) -> Option<usize> {
         let known = Known {
-            fronts: &self.fronts,
             vitals,
             passed: |_| false,
             now,

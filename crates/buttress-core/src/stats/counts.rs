@@ -1,5 +1,7 @@
 //! How many attempts ended how.
 
+use std::sync::OnceLock;
+
 use crate::{
     Cause, Outcome,
     sync::{AtomicU64, Ordering},
@@ -97,10 +99,12 @@ impl serde::Serialize for Causes {
     }
 }
 
-/// Slots of a tally: started, rejected, the kinds of outcome, the causes, then our own refusals.
+/// Slots of a tally: the two that healthy calls write, the other outcomes, the causes, then our own refusals.
 const STARTED: usize = 0;
-const REJECTED: usize = 1;
-const SUCCESS: usize = 2;
+const SUCCESS: usize = 1;
+/// From here on.
+const SELDOM: usize = 2;
+const REJECTED: usize = 2;
 const OVERLOAD: usize = 3;
 const CALLER_FAULT: usize = 4;
 const REFUSED: usize = 5;
@@ -114,11 +118,26 @@ const SLOTS: usize = SHED + 1;
 
 /// The counters of one lane.
 #[derive(Debug)]
-pub(crate) struct Counters([AtomicU64; SLOTS]);
+#[repr(C)]
+pub(crate) struct Counters {
+    often: [AtomicU64; SELDOM],
+    /// Made when first there is something to count.
+    seldom: OnceLock<Box<[AtomicU64; SLOTS - SELDOM]>>,
+}
 
 impl Counters {
     pub(crate) fn new() -> Self {
-        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+        Self {
+            often: [AtomicU64::new(0), AtomicU64::new(0)],
+            seldom: OnceLock::new(),
+        }
+    }
+
+    /// The same, with a place for all that is counted.
+    pub(crate) fn whole() -> Self {
+        let counters = Self::new();
+        counters.seldom();
+        counters
     }
 
     /// Counts a call that begins, and gives its number.
@@ -192,12 +211,26 @@ impl Counters {
     }
 
     fn read(&self, slot: usize) -> u64 {
-        self.0[slot].load(Ordering::Acquire)
+        let counter = match slot.checked_sub(SELDOM) {
+            None => self.often.get(slot),
+            Some(slot) => self.seldom.get().and_then(|seldom| seldom.get(slot)),
+        };
+        counter.map_or(0, |counter| counter.load(Ordering::Acquire))
     }
 
+    #[inline]
     fn bump(&self, slot: usize, order: Ordering) -> u64 {
+        let counter = match slot.checked_sub(SELDOM) {
+            None => self.often.get(slot),
+            Some(slot) => self.seldom().get(slot),
+        };
         // Relaxed would do for sums: readers want no moments.
-        self.0[slot].fetch_add(1, order)
+        counter.map_or(0, |counter| counter.fetch_add(1, order))
+    }
+
+    fn seldom(&self) -> &[AtomicU64; SLOTS - SELDOM] {
+        let none = || Box::new(std::array::from_fn(|_| AtomicU64::new(0)));
+        self.seldom.get_or_init(none)
     }
 }
 
@@ -232,7 +265,7 @@ mod loom {
     #[test]
     fn sums_are_exact_and_calls_of_one_lane_have_numbers_of_their_own() {
         ::loom::model(|| {
-            let counters = Arc::new(Counters::new());
+            let counters = Arc::new(Counters::whole());
             let call = |outcome| {
                 let counters = Arc::clone(&counters);
                 spawn(move || {
@@ -253,7 +286,7 @@ mod loom {
     #[test]
     fn no_reader_sees_an_end_without_its_beginning() {
         ::loom::model(|| {
-            let counters = Arc::new(Counters::new());
+            let counters = Arc::new(Counters::whole());
             let call = |outcome| {
                 let counters = Arc::clone(&counters);
                 spawn(move || {

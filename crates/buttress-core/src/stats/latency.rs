@@ -18,11 +18,11 @@ pub(crate) const BUCKETS: usize = ((OCTAVES - PRECISION + 1) << PRECISION) as us
 
 /// A log-linear histogram (as HdrHistogram's, at five bits): no logarithm, no floating point, one add per call.
 #[derive(Debug)]
-pub(crate) struct Latency(Box<[AtomicU32; BUCKETS]>);
+pub(crate) struct Latency([AtomicU32; BUCKETS]);
 
 impl Latency {
     pub(crate) fn new() -> Self {
-        Self(Box::new(std::array::from_fn(|_| AtomicU32::new(0))))
+        Self(std::array::from_fn(|_| AtomicU32::new(0)))
     }
 
     pub(crate) fn record(&self, span: Duration) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::state::{IDLE, State};
 use crate::{
-    Nanos, Outcome,
+    Nanos,
     sync::{Ordering, fence},
 };
 
@@ -96,10 +96,8 @@ impl State {
 
     /// The start of the oldest call under way that was found overdue.
     pub(super) fn oldest_overdue(&self) -> Option<Nanos> {
-        let starts = self.shards.iter();
-        starts
-            .filter_map(|shard| shard.flights.oldest_overdue())
-            .min()
+        let starts = self.shards();
+        starts.filter_map(|shard| shard.oldest_overdue()).min()
     }
 
     /// Silence may be evidence, while somebody waits for an answer.
@@ -116,9 +114,9 @@ impl State {
     }
 
     pub(super) fn find_overdue(&self, limit: Nanos, now: Nanos) {
-        for shard in self.shards.iter() {
-            shard.flights.find(limit, |started, note| {
-                self.write(shard, started, note, Outcome::Late);
+        for (lane, shard) in self.shards_by_lane() {
+            shard.find(limit, |started, note| {
+                self.write_late(shard, lane, started, note);
                 self.late.fetch_add(1, Ordering::Relaxed);
                 let word = self.word();
                 // Whatever the rule: a call that was found is not judged again when it ends.
@@ -140,9 +138,8 @@ impl State {
         // call, which comes after the fence of `Lanes::lane`, finds the declaration.
         fence(Ordering::SeqCst);
         let starts = self
-            .shards
-            .iter()
-            .filter_map(|shard| shard.flights.find(Nanos::ZERO, |_, _| {}));
+            .shards()
+            .filter_map(|shard| shard.find(Nanos::ZERO, |_, _| {}));
         starts.min().map(|start| start.min(now))
     }
 }

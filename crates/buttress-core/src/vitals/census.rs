@@ -1,7 +1,5 @@
 //! What is counted of it, for whoever learns from all.
 
-use std::sync::OnceLock;
-
 use super::state::State;
 use crate::{
     Health, Tally,
@@ -22,21 +20,15 @@ pub(super) struct Asked {
     /// Calls since its peers were last compared with it, and how long they took.
     sweep: Tally,
     spread: Spread,
+    /// Answers that were learned from.
+    learned: u64,
 }
 
 impl State {
-    /// Takes out the latencies of healthy calls since the last time.
-    fn drain_latencies(&self, mut each: impl FnMut(usize, u32)) {
-        for latency in self.latencies.iter().filter_map(OnceLock::get) {
-            latency.drain(&mut each);
-        }
-    }
-
     /// Calls that ended since this was last asked.
     pub(crate) fn census_since(&self) -> Census {
-        let sum = |count: fn(&Counters) -> u64| {
-            self.shards.iter().map(|shard| count(&shard.counters)).sum()
-        };
+        let sum =
+            |count: fn(&Counters) -> u64| self.shards().map(|shard| count(&shard.counters)).sum();
         let (good, failures): (u64, u64) = (sum(Counters::good), sum(Counters::failures));
         let census = Census {
             calls: good + failures,
@@ -61,18 +53,21 @@ impl State {
     pub(crate) fn sweep(&self) -> (Tally, Spread) {
         let mut asked = lock(&self.asked);
         asked.as_mut().map_or_else(Default::default, |asked| {
-            (
-                std::mem::take(&mut asked.sweep),
-                std::mem::take(&mut asked.spread),
-            )
+            // Where only some calls are kept, they are compared once there are enough of them.
+            let waits = self.is_one_of_many() && !asked.spread.is_enough();
+            let spread = if waits {
+                Spread::default()
+            } else {
+                std::mem::take(&mut asked.spread)
+            };
+            (std::mem::take(&mut asked.sweep), spread)
         })
     }
 
     /// All calls that ended, and those of them that failed.
     pub(crate) fn tally(&self) -> Tally {
         let sum = |count: fn(&Counters) -> u64| {
-            self.shards
-                .iter()
+            self.shards()
                 .map(|shard| count(&shard.counters))
                 .sum::<u64>()
         };
@@ -82,7 +77,7 @@ impl State {
 
     /// All calls that began.
     pub(super) fn calls(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.counters.begun()).sum()
+        self.shards().map(|shard| shard.counters.begun()).sum()
     }
 
     /// Does nothing speak against it?
@@ -106,6 +101,9 @@ impl State {
     /// of trouble, and say nothing.
     pub(crate) fn of_good_times(&self, mut each: impl FnMut(usize, u32)) -> Census {
         let health = self.health();
+        if health == Health::Healthy && self.word().is_suspect() {
+            self.update(|_| ());
+        }
         let generation = self.word().generation();
         let mut asked = lock(&self.asked);
         let Some(asked) = asked.as_mut() else {
@@ -114,16 +112,19 @@ impl State {
         let fell = std::mem::replace(&mut asked.generation, generation) != generation;
         if fell || health == Health::Down {
             asked.unclear = Census::default();
-            self.drain_latencies(|_, _| {});
+            self.drain_latencies(&mut asked.learned, |_, _, _| {});
         }
         if health != Health::Healthy {
             return Census::default();
         }
         let compared = self.endpoint.is_some();
-        self.drain_latencies(|bucket, count| {
-            each(bucket, count);
+        let Asked {
+            spread, learned, ..
+        } = &mut **asked;
+        self.drain_latencies(learned, |bucket, seen, calls| {
+            each(bucket, calls);
             if compared {
-                asked.spread.add(bucket, count);
+                spread.add(bucket, seen);
             }
         });
         std::mem::take(&mut asked.unclear)
@@ -131,7 +132,7 @@ impl State {
 
     /// Calls that ended as a sign of health.
     pub(super) fn good(&self) -> u64 {
-        let good: u64 = self.shards.iter().map(|shard| shard.counters.good()).sum();
+        let good: u64 = self.shards().map(|shard| shard.counters.good()).sum();
         good.saturating_sub(self.discounted.load(Ordering::Relaxed))
     }
 }

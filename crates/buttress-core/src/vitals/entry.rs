@@ -2,17 +2,12 @@
 
 use std::{task::Waker, time::Duration};
 
-use super::{
-    lane::{Lane, Shard},
-    state::State,
-    word::Word,
-};
+use super::{lane::Lane, shard::Shard, state::State, word::Word};
 use crate::{
     Admission, Ask, Attempt, Nanos, Outcome, Permit, Refusal, Ticket,
     limit::{Level, Limit, Lined, Shedding, Till, Turn},
     refusal::Limiter,
     stats::Counters,
-    sync::Arc,
 };
 
 impl State {
@@ -52,9 +47,9 @@ impl State {
 
     #[cold]
     fn adapt(&self, limit: &Limit, now: Nanos) {
-        let counters = self.shards.iter().map(|shard| &shard.counters);
+        let counters = self.shards().map(|shard| &shard.counters);
         let failed = counters.map(Counters::overloaded).sum();
-        let samples = self.shards.iter().map(|shard| &shard.samples);
+        let samples = self.shards().map(|shard| &shard.samples);
         limit.adapt(now, failed, &samples, &self.tills());
     }
 
@@ -94,14 +89,14 @@ impl State {
     }
 
     fn tills(&self) -> impl Iterator<Item = &Till> + Clone {
-        self.shards.iter().map(|shard| &shard.till)
+        self.shards().map(|shard| &shard.till)
     }
 }
 
 /// Admits a call, now or in its turn.
 #[inline]
 pub(super) fn admit<'a>(
-    lane: &Arc<Lane>,
+    lane: &Lane,
     now: Nanos,
     ask: impl FnOnce() -> Ask<'a>,
 ) -> Result<Admission, Refusal> {
@@ -112,8 +107,8 @@ pub(super) fn admit<'a>(
 }
 
 /// Admits a call that need not wait; none if it has to. No generic function, for the sake of those calls.
-fn admit_unless_full(lane: &Arc<Lane>, now: Nanos) -> Result<Option<Attempt>, Refusal> {
-    let (state, shard) = (&lane.state, &lane.shard);
+fn admit_unless_full(lane: &Lane, now: Nanos) -> Result<Option<Attempt>, Refusal> {
+    let (state, shard) = (lane.state(), lane.shard());
     let word = state.word();
     state.refuse(word, shard, now)?;
     state.throttle(word, shard, now)?;
@@ -128,14 +123,14 @@ fn admit_unless_full(lane: &Arc<Lane>, now: Nanos) -> Result<Option<Attempt>, Re
             true
         }
     };
-    let permit = state.begin(word, shard, lane.number, now, holds)?;
-    Ok(Some(Attempt::new(Arc::clone(lane), permit)))
+    let permit = state.begin(word, shard, lane.number(), now, holds)?;
+    Ok(Some(Attempt::new(lane.clone(), permit)))
 }
 
 /// Gives a call that has to wait a place in the queue, or turns it away.
 #[cold]
-fn wait(lane: &Arc<Lane>, now: Nanos, ask: &Ask<'_>) -> Result<Admission, Refusal> {
-    let (state, shard) = (&lane.state, &lane.shard);
+fn wait(lane: &Lane, now: Nanos, ask: &Ask<'_>) -> Result<Admission, Refusal> {
+    let (state, shard) = (lane.state(), lane.shard());
     let word = state.word();
     let mut holds = false;
     if let Some(limit) = state.limit(word) {
@@ -147,25 +142,25 @@ fn wait(lane: &Arc<Lane>, now: Nanos, ask: &Ask<'_>) -> Result<Admission, Refusa
                 if let (true, Some(shed)) = (alone, &limit.shed) {
                     shed.with(|shed| shed.stands(now));
                 }
-                let ticket = Ticket::new(Arc::clone(lane), number, now, ask);
+                let ticket = Ticket::new(lane.clone(), number, now, ask);
                 return Ok(Admission::Later(ticket));
             }
             Lined::Full => return Err(limited(shard, Limiter::Concurrency)),
         }
     }
-    let permit = state.begin(word, shard, lane.number, now, holds)?;
-    Ok(Admission::Now(Attempt::new(Arc::clone(lane), permit)))
+    let permit = state.begin(word, shard, lane.number(), now, holds)?;
+    Ok(Admission::Now(Attempt::new(lane.clone(), permit)))
 }
 
 impl Lane {
     /// How does it stand with one who waits? If it has to wait longer, `waker` is told.
     pub(crate) fn turn(&self, number: u64, waker: &Waker) -> Turn {
-        let limit = self.state.limit.as_deref();
+        let limit = self.state().limit.as_deref();
         limit.map_or(Turn::Waits, |limit| limit.places.poll(number, waker))
     }
 
     pub(crate) fn step_out(&self, number: u64) {
-        if let Some(limit) = &self.state.limit {
+        if let Some(limit) = &self.state().limit {
             limit.places.step_out(number);
         }
     }
@@ -177,33 +172,33 @@ impl Lane {
         since: Nanos,
         deadline: Option<Nanos>,
     ) -> Result<Permit, Refusal> {
-        let (state, now) = (&self.state, self.clock().now());
+        let (state, now) = (self.state(), self.clock().now());
         if let Some(shed) = state.limit.as_deref().and_then(|limit| limit.shed.as_ref()) {
             shed.with(|shed| shed.waited(number, now.since(since)));
         }
         let word = state.word();
         let late = deadline.is_some_and(|deadline| deadline <= now);
         let refused = if late {
-            self.shard.counters.limited();
+            self.shard().counters.limited();
             Err(Refusal::Deadline {
                 after: Duration::ZERO,
             })
         } else {
-            state.refuse(word, &self.shard, now)
+            state.refuse(word, self.shard(), now)
         };
         if let Err(refusal) = refused {
-            state.leave(&self.shard, true);
+            state.leave(self.shard(), true);
             return Err(refusal);
         }
-        state.begin(word, &self.shard, self.number, now, true)
+        state.begin(word, self.shard(), self.number(), now, true)
     }
 
     pub(crate) fn displaced(&self) -> Refusal {
-        turned_away(&self.shard, None)
+        turned_away(self.shard(), None)
     }
 
     pub(crate) fn waited_in_vain(&self) -> Refusal {
-        limited(&self.shard, Limiter::Queue)
+        limited(self.shard(), Limiter::Queue)
     }
 }
 

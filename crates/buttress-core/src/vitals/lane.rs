@@ -2,77 +2,122 @@
 
 use std::{cell::Cell, sync::OnceLock, thread::available_parallelism};
 
-use super::state::State;
-use crate::{
-    Nanos,
-    limit::{Samples, Till},
-    locate::Call,
-    permit::Seat,
-    stats::{Counters, Flights, Note, Recorder},
-    sync::{Arc, Ordering, fence},
+use super::{
+    shard::{Apart, Shard},
+    state::State,
 };
+use crate::sync::{Arc, Ordering, Weak, fence};
 
 /// More would cost memory for every endpoint and gain little: neighbours on a lane are rarely on it at once.
 const MOST_LANES: usize = 16;
 
-/// Calls an endpoint keeps, all lanes together: 4 KiB. A fault of one call in five shows in some dozens.
-const RECORDED: usize = if cfg!(all(test, loom)) { 4 } else { 512 };
-
-/// What the calls of one lane write: five lines of memory, made at its first call.
-#[derive(Debug)]
-#[repr(align(128))]
-pub(crate) struct Shard {
-    pub(super) counters: Counters,
-    pub(super) flights: Flights,
-    pub(super) till: Till,
-    pub(super) samples: Samples,
-    recorder: OnceLock<Recorder>,
+/// One way in, as an attempt holds it.
+#[derive(Clone, Debug)]
+pub(crate) enum Lane {
+    /// The only one: of an endpoint of a large set, whose calls seldom meet.
+    Only(Arc<State>),
+    OfSeveral(Arc<Way>),
 }
 
-impl Shard {
-    fn new() -> Self {
-        Self {
-            counters: Counters::new(),
-            flights: Flights::new(),
-            till: Till::new(),
-            samples: Samples::new(),
-            recorder: OnceLock::new(),
+/// One of several ways in. Whoever holds it holds nothing that is held on another, not even a count of holders.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Way {
+    state: Arc<State>,
+    shard: Arc<Apart>,
+    number: u8,
+}
+
+impl Lane {
+    #[inline]
+    pub(super) fn state(&self) -> &State {
+        match self {
+            Self::Only(state) => state,
+            Self::OfSeveral(way) => &way.state,
         }
     }
 
-    /// The last calls; made when the first of them ends.
-    pub(super) fn recorder(&self) -> &Recorder {
-        self.recorder
-            .get_or_init(|| Recorder::new(RECORDED / count()))
+    #[inline]
+    pub(super) fn shard(&self) -> &Shard {
+        match self {
+            Self::Only(state) => state.only(),
+            Self::OfSeveral(way) => &way.shard.shard,
+        }
     }
 
-    /// The last calls, if there was any.
-    pub(super) fn recorded(&self) -> impl Iterator<Item = Call> + '_ {
-        self.recorder.get().into_iter().flat_map(Recorder::read)
-    }
-
-    /// A call begins.
-    pub(super) fn board(&self, lane: u8, now: Nanos) -> Seat {
-        let number = self.counters.started();
-        Seat {
-            lane,
-            place: self.flights.board(number, now),
-            note: Note {
-                number: number as u16,
-                ..Note::default()
-            },
-            holds: false,
+    #[inline]
+    pub(super) fn number(&self) -> u8 {
+        match self {
+            Self::Only(_) => 0,
+            Self::OfSeveral(way) => way.number,
         }
     }
 }
 
-/// One way in. An attempt holds its lane and nothing that another lane's attempts hold, not even a count of holders.
+/// The way into one record, or all ways.
+#[derive(Clone, Debug)]
+pub(super) enum Ways {
+    One(Lane),
+    Several(Arc<Lanes>),
+}
+
+/// The same, for whoever does not keep a record alive.
 #[derive(Debug)]
-#[repr(align(128))]
-pub(crate) struct Lane {
-    pub(super) state: Arc<State>,
-    pub(super) shard: Arc<Shard>,
-    pub(super) number: u8,
+pub(crate) enum WeakWays {
+    One(Weak<State>),
+    Several(Weak<Lanes>),
+}
+
+impl Ways {
+    pub(super) fn into(state: State) -> Self {
+        if state.is_one_of_many() {
+            Self::One(Lane::Only(Arc::new(state)))
+        } else {
+            Self::Several(Arc::new(Lanes::new(state)))
+        }
+    }
+
+    #[inline]
+    pub(super) fn state(&self) -> &Arc<State> {
+        match self {
+            Self::One(Lane::Only(state)) => state,
+            Self::One(Lane::OfSeveral(way)) => &way.state,
+            Self::Several(lanes) => &lanes.state,
+        }
+    }
+
+    /// This thread's.
+    #[inline]
+    pub(super) fn mine(&self) -> &Lane {
+        match self {
+            Self::One(lane) => lane,
+            Self::Several(lanes) => lanes.lane(thread_number()),
+        }
+    }
+
+    pub(super) fn downgrade(&self) -> WeakWays {
+        match self {
+            Self::Several(lanes) => WeakWays::Several(Arc::downgrade(lanes)),
+            Self::One(_) => WeakWays::One(Arc::downgrade(self.state())),
+        }
+    }
+}
+
+impl WeakWays {
+    pub(super) fn upgrade(&self) -> Option<Ways> {
+        Some(match self {
+            Self::One(state) => Ways::One(Lane::Only(state.upgrade()?)),
+            Self::Several(lanes) => Ways::Several(lanes.upgrade()?),
+        })
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        let left = match self {
+            Self::One(state) => state.strong_count(),
+            Self::Several(lanes) => lanes.strong_count(),
+        };
+        left == 0
+    }
 }
 
 /// All ways into one record. Whoever clones a service counts itself in here: aligned, so that this does not take the line
@@ -80,27 +125,21 @@ pub(crate) struct Lane {
 #[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct Lanes {
-    pub(super) state: Arc<State>,
+    state: Arc<State>,
     /// Made for the first call, as many as there are cores: most of many endpoints wait for theirs.
-    lanes: OnceLock<Box<[OnceLock<Arc<Lane>>]>>,
+    lanes: OnceLock<Box<[OnceLock<Lane>]>>,
 }
 
 impl Lanes {
-    pub(super) fn new(state: State) -> Self {
+    fn new(state: State) -> Self {
         Self {
             lanes: OnceLock::new(),
             state: Arc::new(state),
         }
     }
 
-    /// This thread's.
     #[inline]
-    pub(super) fn mine(&self) -> &Arc<Lane> {
-        self.lane(thread_number())
-    }
-
-    #[inline]
-    fn lane(&self, number: usize) -> &Arc<Lane> {
+    fn lane(&self, number: usize) -> &Lane {
         let lanes = self.lanes.get_or_init(cells);
         // The mask holds, for the count is a power of two.
         let number = number & (lanes.len() - 1);
@@ -108,46 +147,21 @@ impl Lanes {
     }
 
     #[cold]
-    fn made(&self, number: usize) -> Arc<Lane> {
-        let shard = Arc::clone(self.state.shard(number));
+    fn made(&self, number: usize) -> Lane {
+        let shard = Arc::clone(self.state.shards.of(number));
         // SeqCst: the shard's cell is not, and without this whoever stops looking could miss a lane made meanwhile; see
         // `State::oldest`. Once a lane.
         fence(Ordering::SeqCst);
-        Arc::new(Lane {
+        Lane::OfSeveral(Arc::new(Way {
             state: Arc::clone(&self.state),
             shard,
             number: number as u8,
-        })
-    }
-}
-
-/// The shards of one record, each made when it is first needed.
-#[derive(Debug)]
-pub(super) struct Shards(OnceLock<Box<[OnceLock<Arc<Shard>>]>>);
-
-impl Shards {
-    pub(super) const fn new() -> Self {
-        Self(OnceLock::new())
-    }
-
-    pub(super) fn of(&self, lane: usize) -> &Arc<Shard> {
-        let shards = self.0.get_or_init(cells);
-        shards[lane & (shards.len() - 1)].get_or_init(|| Arc::new(Shard::new()))
-    }
-
-    /// Those in use.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Shard> + Clone {
-        let shards = self.0.get().map(|shards| shards.iter());
-        shards
-            .into_iter()
-            .flatten()
-            .filter_map(OnceLock::get)
-            .map(|shard| &**shard)
+        }))
     }
 }
 
 /// One empty cell for each lane.
-fn cells<T>() -> Box<[OnceLock<T>]> {
+pub(super) fn cells<T>() -> Box<[OnceLock<T>]> {
     (0..count()).map(|_| OnceLock::new()).collect()
 }
 
@@ -194,9 +208,11 @@ pub(super) fn take_lane(number: usize) {
 /// Makes both lanes: cells that are set once are no part of a model, and must not be set in it.
 #[cfg(all(test, loom))]
 pub(crate) fn made(vitals: super::Vitals) -> super::Vitals {
-    for lane in 0..count() {
-        vitals.0.lane(lane).shard.recorder();
+    if let Ways::Several(lanes) = &vitals.0 {
+        for lane in 0..count() {
+            lanes.lane(lane).state().shards.of(lane).recorder();
+        }
     }
-    vitals.0.state.signs();
+    vitals.known().signs();
     vitals
 }

@@ -90,7 +90,7 @@ fn due(vitals: &Vitals) -> u64 {
 }
 
 fn look(vitals: &Vitals, millis: u64) -> bool {
-    vitals.0.state.look(at(millis))
+    vitals.known().look(at(millis))
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_call_that_begins_while_the_last_look_finds_nothing_is_looked_for() {
             look(&vitals, 600);
             let call = call.join().unwrap();
             look(&vitals, begun + 300);
-            assert_eq!(vitals.0.state.census_since().late, 1);
+            assert_eq!(vitals.known().census_since().late, 1);
             vitals.record(call, at(begun + 301), Outcome::Cancelled);
             assert_eq!(vitals.snapshot(at(begun + 301)).counts.in_flight(), 0);
         });
@@ -123,7 +123,7 @@ fn of_two_calls_that_begin_while_one_looks_none_is_forgotten() {
         look(&vitals, 600);
         calls.into_iter().for_each(|call| _ = call.join().unwrap());
         look(&vitals, 900);
-        assert_eq!(vitals.0.state.census_since().late, 2);
+        assert_eq!(vitals.known().census_since().late, 2);
     });
 }
 
@@ -142,7 +142,7 @@ fn wait(vitals: &Vitals) -> bool {
 
 fn attended() -> Vitals {
     let vitals = aged();
-    assert!(vitals.0.state.destination.norm.claim(at(600)));
+    assert!(vitals.known().destination.norm.claim(at(600)));
     vitals
 }
 

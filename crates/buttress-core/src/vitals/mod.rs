@@ -11,6 +11,7 @@ mod lane;
 mod probed;
 mod reported;
 mod said;
+mod shard;
 mod shown;
 mod signs;
 mod state;
@@ -19,11 +20,11 @@ mod turns;
 mod word;
 
 pub use force::Force;
-pub(crate) use front::Front;
 pub use host::{Host, Parts, Rules};
+use lane::Ways;
 #[cfg(all(test, loom))]
 pub(crate) use lane::made;
-pub(crate) use lane::{Lane, Lanes};
+pub(crate) use lane::{Lane, WeakWays};
 pub(crate) use state::State as VitalState;
 
 use crate::{
@@ -37,7 +38,7 @@ use crate::{
 
 /// One thread's way into a record; see [`Vitals::entrance`].
 #[derive(Debug)]
-pub struct Entrance(Arc<Lane>);
+pub struct Entrance(Lane);
 
 impl Entrance {
     /// Asks at a time that was just read for one attempt, or for a place in the queue.
@@ -60,7 +61,7 @@ impl Entrance {
 /// [`permit`](Self::permit) and [`record`](Self::record) are pure decisions over that state; [`admit`](Self::admit)
 /// wraps them in an [`Attempt`] that reads the clock.
 #[derive(Clone, Debug)]
-pub struct Vitals(Arc<Lanes>);
+pub struct Vitals(Ways);
 
 impl Vitals {
     /// A new record of one service, born now, with nothing against it.
@@ -70,7 +71,7 @@ impl Vitals {
     }
 
     pub(crate) fn of(state: VitalState) -> Self {
-        Self(Arc::new(Lanes::new(state)))
+        Self(Ways::into(state))
     }
 
     /// Asks for one attempt, now.
@@ -90,13 +91,13 @@ impl Vitals {
     pub fn admit_at(&self, now: Nanos) -> Result<Attempt, Refusal> {
         let lane = self.0.mine();
         lane.permit(now)
-            .map(|permit| Attempt::new(Arc::clone(lane), permit))
+            .map(|permit| Attempt::new(lane.clone(), permit))
     }
 
     /// This thread's way in: to ask for an attempt later, and hold nothing meanwhile that other threads hold.
     #[must_use]
     pub fn entrance(&self) -> Entrance {
-        Entrance(Arc::clone(self.0.mine()))
+        Entrance(self.0.mine().clone())
     }
 
     /// Asks at a time that was just read for one attempt, or for a place in the queue of those who wait for one, where the
@@ -118,7 +119,7 @@ impl Vitals {
     #[must_use]
     #[inline]
     pub fn has_room(&self) -> bool {
-        !self.0.state.is_full()
+        !self.known().is_full()
     }
 
     /// Asks for one attempt though its breaker says no: where so few of a set are usable that their health is disregarded.
@@ -129,7 +130,7 @@ impl Vitals {
     pub fn admit_anyway(&self, now: Nanos) -> Result<Attempt, Refusal> {
         let lane = self.0.mine();
         lane.permit_anyway(now)
-            .map(|permit| Attempt::new(Arc::clone(lane), permit))
+            .map(|permit| Attempt::new(lane.clone(), permit))
     }
 
     /// May an attempt begin at `now`? Whoever takes a permit owes its [`record`](Self::record).
@@ -143,18 +144,13 @@ impl Vitals {
 
     /// Says what kind of call `permit` is for.
     pub fn label(&self, permit: &mut Permit, labels: Labels<'_>) {
-        self.0.state.label(permit, labels);
+        self.known().label(permit, labels);
     }
 
     /// Ends what [`permit`](Self::permit) began.
     pub fn record(&self, permit: Permit, now: Nanos, outcome: Outcome) {
-        let state = &self.0.state;
-        state.record(
-            state.shard(usize::from(permit.seat.lane)),
-            &permit,
-            now,
-            outcome,
-        );
+        let state = self.known();
+        state.record(state.shard(permit.seat.lane), &permit, now, outcome);
     }
 
     /// Does by hand what `force` says, whatever is known of it, until it is called with none. Whoever was taken out comes
@@ -172,108 +168,108 @@ impl Vitals {
     /// assert!(vitals.admit().is_ok());
     /// ```
     pub fn force(&self, force: Option<Force>, now: Nanos) {
-        self.0.state.force(force, now);
+        self.known().force(force, now);
     }
 
     /// Forgets what is known against it: calls flow. Counts and past outages stay.
     pub fn reset(&self, now: Nanos) {
-        self.0.state.reset(now);
+        self.known().reset(now);
     }
 
     /// A probe sent at `sent` came back with `outcome`, or was given up; `edge` if that has changed what its probes say.
     ///
     /// Probes and calls feed one record. Where they disagree, calls win.
     pub fn probed(&self, sent: Nanos, now: Nanos, outcome: Outcome, edge: Option<Edge>) {
-        self.0.state.probed(sent, now, outcome, edge);
+        self.known().probed(sent, now, outcome, edge);
     }
 
     /// What is done with it by hand, if anything.
     #[must_use]
     pub fn forced(&self) -> Option<Force> {
-        self.0.state.forced()
+        self.known().forced()
     }
 
     /// Is it well?
     #[must_use]
     pub fn health(&self) -> Health {
-        self.0.state.health()
+        self.known().health()
     }
 
     /// Its name: that of the policy, and behind a slash its address or key, where there are several.
     #[must_use]
     pub fn name(&self) -> String {
-        name(self.policy(), self.0.state.address().as_deref())
+        name(self.policy(), self.known().address().as_deref())
     }
 
     /// Under which policy.
     #[must_use]
     pub fn policy(&self) -> &str {
-        &self.0.state.destination.name
+        &self.known().destination.name
     }
 
     /// Which endpoint, or which key, where there are several.
     #[must_use]
     pub fn endpoint(&self) -> Option<Arc<str>> {
-        self.0.state.address()
+        self.known().address()
     }
 
     /// A call failed here first, and was `covered` by another, or not.
     pub fn switched(&self, covered: bool) {
-        self.0.state.switches.count(covered);
+        self.known().switches.count(covered);
     }
 
     /// Is there evidence against it?
     #[must_use]
     pub fn is_suspect(&self) -> bool {
-        !self.0.state.is_well()
+        !self.known().is_well()
     }
 
     /// How many calls were permitted so far.
     #[must_use]
     pub fn calls(&self) -> u64 {
-        self.0.state.calls()
+        self.known().calls()
     }
 
     /// Might a call be admitted at some `now`? One load; [`permit`](Self::permit) decides.
     #[must_use]
     pub fn state(&self) -> State {
-        self.0.state.state()
+        self.known().state()
     }
 
     /// The share of its calls that it gets: 1 while calls flow, less on its way back, 0 while it is out. One that several
     /// calls may try at once gets all of its own, until they are enough.
     #[must_use]
     pub fn share(&self) -> f64 {
-        self.0.state.share()
+        self.known().share()
     }
 
     /// Is the call about to be made one of its [`share`](Self::share)? For whoever picks among several, once per call that
     /// might go to it.
     #[must_use]
     pub fn takes_turn(&self) -> bool {
-        self.0.state.takes_turn()
+        self.known().takes_turn()
     }
 
     /// From when on a call may be admitted, as far as is known at `now`; [`Nanos::ZERO`] while calls flow.
     #[must_use]
     pub fn due(&self, now: Nanos) -> Nanos {
-        self.0.state.due(now)
+        self.known().due(now)
     }
 
     /// Everything known, as plain data.
     #[must_use]
     pub fn snapshot(&self, now: Nanos) -> Snapshot {
-        self.0.state.snapshot(now)
+        self.known().snapshot(now)
     }
 
     /// What this endpoint shares with others of its destination.
     #[must_use]
     pub fn destination(&self) -> Destination {
-        Destination::of(&self.0.state.destination)
+        Destination::of(&self.known().destination)
     }
 
     pub(crate) fn goes_by(&self, name: &str) -> bool {
-        let endpoint = || self.0.state.address();
+        let endpoint = || self.known().address();
         let rest = name.strip_prefix(self.policy());
         rest.is_some_and(|rest| {
             rest.is_empty()
@@ -283,48 +279,49 @@ impl Vitals {
     }
 
     pub(crate) fn is_of(&self, destination: &Arc<Shared>) -> bool {
-        Arc::ptr_eq(&self.0.state.destination, destination)
+        Arc::ptr_eq(&self.known().destination, destination)
     }
 
     /// The same endpoint is described anew: it may be of another priority now, or elsewhere.
     pub fn describe(&self, endpoint: &Endpoint) {
-        let groups = &self.0.state.destination.groups;
-        self.0.state.membership.moves(groups, endpoint);
+        let groups = &self.known().destination.groups;
+        self.known().membership.moves(groups, endpoint);
     }
 
-    pub(crate) fn front(&self) -> Arc<Front> {
-        Arc::clone(&self.0.state.front)
+    /// What is known of it, and lies at one place.
+    pub(crate) fn known(&self) -> &Arc<VitalState> {
+        self.0.state()
     }
 
     pub(crate) fn group(&self, priority: u32, zone: Option<&Arc<str>>) -> Arc<Group> {
-        self.0.state.destination.groups.of(priority, zone)
+        self.known().destination.groups.of(priority, zone)
     }
 
     pub(crate) fn ejection(&self) -> EjectionPolicy {
-        self.0.state.destination.rules.ejection
+        self.known().destination.rules.ejection
     }
 
     pub(crate) fn is_limited(&self) -> bool {
-        self.0.state.destination.rules.limit.is_some()
+        self.known().destination.rules.limit.is_some()
     }
 
     pub(crate) fn join(&self, now: Nanos) {
-        self.0.state.join(now);
+        self.known().join(now);
     }
 
     fn clock(&self) -> Clock {
-        self.0.state.destination.host.clock
+        self.known().destination.host.clock
     }
 
-    pub(crate) fn downgrade(&self) -> Weak<Lanes> {
-        Arc::downgrade(&self.0)
+    pub(crate) fn downgrade(&self) -> WeakWays {
+        self.0.downgrade()
     }
 
     pub(crate) fn weak_state(&self) -> Weak<VitalState> {
-        Arc::downgrade(&self.0.state)
+        Arc::downgrade(self.known())
     }
 
-    pub(crate) fn upgrade(weak: &Weak<Lanes>) -> Option<Self> {
+    pub(crate) fn upgrade(weak: &WeakWays) -> Option<Self> {
         weak.upgrade().map(Self)
     }
 }
@@ -332,42 +329,42 @@ impl Vitals {
 impl Lane {
     #[inline]
     fn permit(&self, now: Nanos) -> Result<Permit, Refusal> {
-        self.state.permit(&self.shard, self.number, now)
+        self.state().permit(self.shard(), self.number(), now)
     }
 
     fn permit_anyway(&self, now: Nanos) -> Result<Permit, Refusal> {
-        self.state.permit_anyway(&self.shard, self.number, now)
+        self.state().permit_anyway(self.shard(), self.number(), now)
     }
 
     pub(crate) fn record(&self, permit: &Permit, now: Nanos, outcome: Outcome) {
-        self.state.record(&self.shard, permit, now, outcome);
+        self.state().record(self.shard(), permit, now, outcome);
     }
 
     /// The rest of its answer takes as long as it takes.
     pub(crate) fn answered(&self, permit: &mut Permit) {
-        let flights = &self.shard.flights;
-        permit.seat.place = (permit.seat.place).filter(|place| !flights.leave_young(*place));
+        let shard = self.shard();
+        permit.seat.place = (permit.seat.place).filter(|place| !shard.leave_young(*place));
     }
 
     pub(crate) fn label(&self, permit: &mut Permit, labels: Labels<'_>) {
-        self.state.label(permit, labels);
+        self.state().label(permit, labels);
     }
 
     pub(crate) fn overtaken(&self, permit: &Permit, now: Nanos) {
-        let outcome = self.state.overtaken(permit.started, now);
+        let outcome = self.state().overtaken(permit.started, now);
         self.record(permit, now, outcome);
     }
 
     pub(crate) fn clock(&self) -> Clock {
-        self.state.destination.host.clock
+        self.state().destination.host.clock
     }
 
     pub(crate) fn calls(&self) -> &Calls {
-        &self.state.destination.calls
+        &self.state().destination.calls
     }
 
     pub(crate) fn unattended(&self) -> Option<Destination> {
-        let destination = &self.state.destination;
+        let destination = &self.state().destination;
         // The clock is read only by whoever finds nobody at work; when the call began may be long ago.
         let claimed = destination.norm.unattended()
             && destination

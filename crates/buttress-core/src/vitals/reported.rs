@@ -26,25 +26,25 @@ use crate::{Cause, EventKind, Nanos, Outcome, sync::Arc};
 impl Vitals {
     /// A run began, or an attempt to connect.
     pub fn began(&self) {
-        self.0.mine().shard.counters.started();
+        self.0.mine().shard().counters.started();
     }
 
     /// What [`began`](Self::began) ended with.
     pub fn ended(&self, outcome: Outcome) {
-        self.0.mine().shard.counters.finished(outcome);
+        self.0.mine().shard().counters.finished(outcome);
     }
 
     /// It is away since `since`, of `cause` and in the words of `why`, and is not to be asked for before `wait` is over. While
     /// it is away already, the outage goes on.
     pub fn broke(&self, since: Nanos, now: Nanos, cause: Cause, why: Arc<str>, wait: Duration) {
-        let state = &self.0.state;
+        let state = self.known();
         state.update(|signs| signs.broke(since, now, cause, now.after(wait)));
         state.say(now, EventKind::Failed { why, wait });
     }
 
     /// It answers again, which proves little.
     pub fn repaired(&self, now: Nanos) {
-        self.0.state.update(|signs| {
+        self.known().update(|signs| {
             if let Some(ledger) = &mut signs.ledger {
                 ledger.repaired(now);
             }
@@ -53,7 +53,7 @@ impl Vitals {
 
     /// It is back since `since`, and has proven it by `now`.
     pub fn restored(&self, since: Nanos, now: Nanos) {
-        let state = &self.0.state;
+        let state = self.known();
         state.update(|signs| signs.reset(since));
         state.say(now, EventKind::Closed);
     }
@@ -61,7 +61,7 @@ impl Vitals {
     /// It comes back from an outage that calls could not see: they return by degrees. One whose breaker is at work already
     /// goes that way anyhow.
     pub fn reenters(&self, now: Nanos) {
-        let state = &self.0.state;
+        let state = self.known();
         let ramps = state.update(|signs| {
             let well = !signs.breaker.is_down();
             if well {
@@ -76,7 +76,7 @@ impl Vitals {
 
     /// Tells `kind` of it.
     pub fn tell(&self, at: Nanos, kind: EventKind) {
-        self.0.state.say(at, kind);
+        self.known().say(at, kind);
     }
 }
 

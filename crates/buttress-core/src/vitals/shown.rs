@@ -59,7 +59,7 @@ impl Signs {
 
 impl State {
     pub(super) fn snapshot(&self, now: Nanos) -> Snapshot {
-        let counters: Vec<_> = self.shards.iter().map(|shard| &shard.counters).collect();
+        let counters: Vec<_> = self.shards().map(|shard| &shard.counters).collect();
         let counts = Counts::sum(&counters);
         let verdict = lock(&self.verdict).clone();
         let endpoint = self.endpoint.as_ref();

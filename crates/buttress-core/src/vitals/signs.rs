@@ -493,5 +493,6 @@ impl Signs {
             self.breaker.flows(),
             !self.breaker.is_down() && !self.detector.eager(),
         )
+        .suspect(self.breaker.is_down() || !self.detector.calm())
     }
 }

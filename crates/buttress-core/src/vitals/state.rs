@@ -6,8 +6,9 @@ use super::{
     Force,
     census::Asked,
     front::Front,
-    lane::{Shard, Shards, count},
+    lane::count,
     probed::Found,
+    shard::{Shard, Shards},
     signs::{Set, Signs},
     throttled::Throttled,
     turns::Turns,
@@ -21,33 +22,60 @@ use crate::{
     limit::Limit,
     locate::{Call, Ending, Record},
     permit::Seat,
-    pick::Membership,
-    stats::{Latency, Note, Switches},
-    sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, lock},
+    pick::{Glance, Membership},
+    stats::{Kept, Latency, Note, Switches},
+    sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, lock},
 };
 
 /// Nothing is under way that could grow too old.
 pub(super) const IDLE: u64 = u64::MAX;
 
+/// What it is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Alone,
+    Key,
+    OneOfSeveral,
+    OneOfMany,
+}
+
+/// First what every call needs, on one line of memory and in the order in which it lies there; then what few calls do.
+///
+/// On that line nothing is written, but for a call to one endpoint of several, which has to be counted where pickers see it.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct State {
+    pub(super) front: Front,
+    /// When to look for calls that have grown too old.
+    pub(super) look_at: AtomicU64,
     pub(crate) destination: Arc<Shared>,
+    pub(super) limit: Option<Box<Limit>>,
+    /// From when on a call may be admitted: a hint beside the word of `front`, which decides.
+    due: AtomicU64,
+    /// Of 2³² calls so many are refused, for others were turned down.
+    pub(super) throttled_share: AtomicU32,
+    kind: Kind,
+    /// Is it counted among those of its set that are out?
+    pub(super) out: AtomicBool,
+    /// Is there an alarm that lacks proof?
+    pub(super) pressing: AtomicBool,
+
+    /// The only shard, of one endpoint of many.
+    only: Shard,
+
+    pub(super) shards: Shards,
     pub(super) endpoint: Option<Endpoint>,
     /// Which key it is of, where a layer tells keys apart. Keys are no peers of each other.
     key: Option<Arc<str>>,
     /// For pickers, while it is on its way back.
     turns: Turns,
-    pub(super) front: Arc<Front>,
     /// Calls that failed here first.
     pub(super) switches: Switches,
     /// Whom it counts for, for pickers.
     pub(super) membership: Membership,
-    /// When to look for calls that have grown too old.
-    pub(super) look_at: AtomicU64,
-    pub(super) shards: Shards,
     /// Calls that ended well and are no sign of health all the same: too late, or of an older generation.
     pub(super) discounted: AtomicU64,
-    pub(super) latencies: [OnceLock<Latency>; 2],
+    latencies: [OnceLock<Box<Latency>>; 2],
     /// How far off `due` can be, in nanoseconds.
     longest_wait: u64,
     born: Nanos,
@@ -56,12 +84,7 @@ pub(crate) struct State {
     /// What the last alarm was about.
     pub(super) verdict: Mutex<Option<Arc<Verdict>>>,
     pub(super) found: Found,
-    pub(super) limit: Option<Box<Limit>>,
     pub(super) throttled: Throttled,
-    /// Is it counted among those of its set that are out?
-    pub(super) out: AtomicBool,
-    /// Is there an alarm that lacks proof?
-    pub(super) pressing: AtomicBool,
     /// Calls that were evidence for their age.
     pub(super) late: AtomicU64,
     /// Calls that were given up, for another was answered first, late or not.
@@ -74,7 +97,13 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(destination: Arc<Shared>, endpoint: Option<Endpoint>, seed: u64) -> Self {
+    /// Of an `endpoint` that is `one_of_many`, little is kept.
+    pub(crate) fn new(
+        destination: Arc<Shared>,
+        endpoint: Option<Endpoint>,
+        one_of_many: bool,
+        seed: u64,
+    ) -> Self {
         let now = destination.host.clock.now();
         let alone = endpoint.is_none();
         let (rules, breaker) = (&destination.rules, &destination.breaker);
@@ -83,13 +112,21 @@ impl State {
         Self {
             limit: limit.map(|policy| Box::new(Limit::new(policy, count(), now, seed))),
             key: None,
-            turns: Turns::new(seed),
+            turns: Turns::new(),
             membership: Membership::new(&destination.groups, endpoint.as_ref()),
             switches: Switches::default(),
             longest_wait: (Nanos::ZERO.after(rules.breaker.longest_wait(alone))).as_u64(),
             destination,
+            kind: match endpoint {
+                None => Kind::Alone,
+                Some(_) if one_of_many => Kind::OneOfMany,
+                Some(_) => Kind::OneOfSeveral,
+            },
+            only: Shard::only(),
+            throttled_share: AtomicU32::new(0),
             endpoint,
-            front: Arc::new(Front::new(signs.word())),
+            front: Front::new(signs.word()),
+            due: AtomicU64::new(0),
             look_at: AtomicU64::new(IDLE),
             shards: Shards::new(),
             discounted: AtomicU64::new(0),
@@ -111,12 +148,44 @@ impl State {
 
     /// It is of one key.
     pub(crate) fn of_key(mut self, key: Arc<str>) -> Self {
+        self.kind = Kind::Key;
         self.key = Some(key);
         self
     }
 
-    pub(super) fn shard(&self, lane: usize) -> &Arc<Shard> {
-        self.shards.of(lane)
+    /// Is it so large a set that its endpoints are seldom called by two threads at once?
+    pub(super) fn is_one_of_many(&self) -> bool {
+        self.kind == Kind::OneOfMany
+    }
+
+    /// Does anybody pick it among others?
+    fn is_picked(&self) -> bool {
+        matches!(self.kind, Kind::OneOfSeveral | Kind::OneOfMany)
+    }
+
+    /// What calls on this lane write.
+    pub(super) fn shard(&self, lane: u8) -> &Shard {
+        if self.is_one_of_many() {
+            self.only()
+        } else {
+            &self.shards.of(usize::from(lane)).shard
+        }
+    }
+
+    /// What calls write, where there is only one lane.
+    #[inline]
+    pub(super) const fn only(&self) -> &Shard {
+        &self.only
+    }
+
+    /// Those in use.
+    pub(super) fn shards(&self) -> impl Iterator<Item = &Shard> + Clone {
+        self.shards_by_lane().map(|(_, shard)| shard)
+    }
+
+    pub(super) fn shards_by_lane(&self) -> impl Iterator<Item = (u8, &Shard)> + Clone {
+        let only = self.is_one_of_many().then_some((0, &self.only));
+        only.into_iter().chain(self.shards.iter())
     }
 
     #[inline]
@@ -213,12 +282,14 @@ impl State {
 
     #[inline]
     fn board(&self, shard: &Shard, lane: u8, now: Nanos, holds: bool) -> Seat {
-        let seat = Seat {
-            holds,
-            ..shard.board(lane, now)
+        let seat = if self.is_one_of_many() {
+            shard.board_only(now)
+        } else {
+            shard.board(lane, now)
         };
+        let seat = Seat { holds, ..seat };
         // Only who is picked among several is counted where all lanes meet.
-        if self.endpoint.is_some() {
+        if self.is_picked() {
             self.front.load.begin(now);
         }
         self.watch(now);
@@ -241,9 +312,7 @@ impl State {
         let seat = &mut permit.seat;
         (seat.note.route, seat.note.method, seat.note.caller) = (route, method, caller);
         if let Some(place) = seat.place {
-            self.shard(usize::from(seat.lane))
-                .flights
-                .note(place, seat.note);
+            self.shard(seat.lane).note(place, seat.note);
         }
     }
 
@@ -253,20 +322,17 @@ impl State {
         if permit.seat.holds {
             self.leave_after(shard, permit, now, outcome);
         }
-        if self.endpoint.is_some() {
+        if self.is_picked() {
             self.front.load.end(now, now.since(permit.started), outcome);
         }
-        let found = permit
-            .seat
-            .place
-            .is_some_and(|place| shard.flights.leave(place));
+        let found = permit.seat.place.is_some_and(|place| shard.leave(place));
         if let Outcome::Overload(hint) = outcome {
             self.turned_down(hint, now);
         }
+        let took = self.learns(permit, now, outcome);
         let fact = self.weigh(permit, now, outcome, found);
-        if !found {
-            self.write(shard, permit.started, permit.seat.note, fact);
-        }
+        let record = self.record_of(permit.started, permit.seat.note, fact);
+        self.keep(shard, permit.seat, record.filter(|_| !found), took);
         let (word, sign) = (self.word(), fact.sign());
         if outcome.sign() == Sign::Good {
             let late = found || sign == Sign::Bad;
@@ -335,21 +401,50 @@ impl State {
         self.born
     }
 
-    /// Keeps the call, for whoever wants to know where a fault lies.
-    pub(super) fn write(&self, shard: &Shard, started: Nanos, note: Note, fact: Outcome) {
-        if !self.destination.rules.parts.health {
-            return;
-        }
-        let Some(ending) = Ending::of(fact) else {
-            return;
-        };
-        let call = Call {
+    /// What is to be kept of a call, for whoever wants to know where a fault lies.
+    #[inline]
+    fn record_of(&self, started: Nanos, note: Note, fact: Outcome) -> Option<Record> {
+        let health = self.destination.rules.parts.health;
+        let ending = Ending::of(fact).filter(|_| health)?;
+        Some(Record::pack(Call {
             started: Call::millis(started),
             ending,
             route: note.route,
             method: note.method,
+        }))
+    }
+
+    /// A call has grown too old.
+    pub(super) fn write_late(&self, shard: &Shard, lane: u8, started: Nanos, note: Note) {
+        let record = self.record_of(started, note, Outcome::Late);
+        let seat = Seat {
+            lane,
+            note,
+            ..Seat::default()
         };
-        shard.recorder().write(note.number, Record::pack(call));
+        self.keep(shard, seat, record, None);
+    }
+
+    /// Keeps a call, and what it took.
+    #[inline]
+    fn keep(&self, shard: &Shard, seat: Seat, record: Option<Record>, took: Option<Duration>) {
+        let number = seat.note.number;
+        if self.is_one_of_many() {
+            let kept = Kept::new(record, took);
+            if kept != Kept::default() {
+                shard.keep(number, kept, !self.word().is_suspect());
+            }
+            return;
+        }
+        if let Some(took) = took {
+            self.latencies[usize::from(seat.lane & 1)]
+                .get_or_init(|| Box::new(Latency::new()))
+                .record(took);
+        }
+        if let Some(record) = record {
+            let apart = self.shards.of(usize::from(seat.lane));
+            apart.recorder().write(number, record);
+        }
     }
 
     /// What a call's end says about the endpoint, its age considered, and our own pauses.
@@ -358,11 +453,6 @@ impl State {
             return outcome;
         }
         let norm = &self.destination.norm;
-        // Late ones too: the age would shrink for ever if what exceeds it were forgotten. Not what a pause of our own has
-        // added to.
-        if outcome == Outcome::Success && permit.started >= norm.resumed() {
-            self.learn(permit.seat.lane, now.since(permit.started));
-        }
         match outcome {
             Outcome::Success | Outcome::CallerFault if norm.is_late(permit.started, now) => {
                 self.weigh_late(permit, now, outcome, found)
@@ -448,14 +538,28 @@ impl State {
         outcome == Outcome::Late && !self.is_at_work(now)
     }
 
-    fn learn(&self, lane: u8, took: Duration) {
-        // What is late for one key says nothing of another.
-        if self.key.is_some() {
-            return;
+    /// What the call took, if that is worth knowing.
+    #[inline]
+    fn learns(&self, permit: &Permit, now: Nanos, outcome: Outcome) -> Option<Duration> {
+        // Late ones too: the age would shrink for ever if what exceeds it were forgotten. Not what a pause of our own has
+        // added to. What is late for one key says nothing of another.
+        let learns = outcome == Outcome::Success
+            && self.kind != Kind::Key
+            && self.destination.rules.parts.health
+            && permit.started >= self.destination.norm.resumed();
+        learns.then(|| now.since(permit.started))
+    }
+
+    /// Takes out what calls took since the last time: how many were seen in a bucket, and how many those stand for.
+    /// Where only some are kept, they stand for the answers beyond those that were `learned` from before.
+    pub(super) fn drain_latencies(&self, learned: &mut u64, mut each: impl FnMut(usize, u32, u32)) {
+        let own = self.latencies.iter().filter_map(OnceLock::get);
+        own.for_each(|latencies| latencies.drain(|bucket, count| each(bucket, count, count)));
+        if self.is_one_of_many() {
+            let answered = self.only.counters.good();
+            let new = answered.saturating_sub(std::mem::replace(learned, answered));
+            (self.only).learn(new, |bucket, calls| each(bucket, 1, calls));
         }
-        self.latencies[usize::from(lane & 1)]
-            .get_or_init(Latency::new)
-            .record(took);
     }
 
     /// So much evidence is enough from now on.
@@ -484,7 +588,7 @@ impl State {
     }
 
     pub(super) fn due(&self, now: Nanos) -> Nanos {
-        let due = self.front.due();
+        let due = Nanos::new(self.due.load(Ordering::Relaxed));
         // Farther off than it can be, it was set by a clock that was set back since.
         if due.as_u64() > now.as_u64().saturating_add(self.longest_wait) {
             now
@@ -493,8 +597,18 @@ impl State {
         }
     }
 
+    #[inline]
     pub(super) fn word(&self) -> Word {
         self.front.word()
+    }
+
+    pub(crate) fn is_withdrawn(&self) -> bool {
+        self.word().is_withdrawn()
+    }
+
+    /// What its calls are like now.
+    pub(crate) fn glance(&self) -> Glance {
+        self.front.load.glance()
     }
 
     /// What speaks for and against it. Most endpoints of a large set never have anything, and then this is not made.
@@ -545,7 +659,8 @@ impl State {
             }
             self.membership.is_worth(word.worth());
         }
-        self.front.set_due(signs.due());
+        // Relaxed: whoever reads an old hint asks in vain, or one call later.
+        self.due.store(signs.due().as_u64(), Ordering::Relaxed);
         // Relaxed: whoever looks reads it again later.
         self.pressing.store(signs.is_pressing(), Ordering::Relaxed);
         result
@@ -565,7 +680,7 @@ impl State {
     pub(super) fn takes_turn(&self) -> bool {
         match self.word().state() {
             crate::State::Closed => true,
-            crate::State::Ramping => self.turns.take(self.share()),
+            crate::State::Ramping => self.turns.take(self.share(), self.seed),
             crate::State::HalfOpen => self.share() > 0.0,
             crate::State::Open => false,
         }
@@ -577,7 +692,8 @@ impl State {
 
     /// The last calls.
     pub(crate) fn recorded(&self) -> impl Iterator<Item = Call> + '_ {
-        self.shards.iter().flat_map(Shard::recorded)
+        let only = self.is_one_of_many().then(|| self.only.kept());
+        only.into_iter().flatten().chain(self.shards.recorded())
     }
 
     /// What tells it apart from others of its destination.
@@ -586,8 +702,8 @@ impl State {
         address.or(self.key.as_ref()).cloned()
     }
 
-    pub(crate) const fn is_keyed(&self) -> bool {
-        self.key.is_some()
+    pub(crate) fn is_keyed(&self) -> bool {
+        self.kind == Kind::Key
     }
 }
 
@@ -624,5 +740,28 @@ impl Set for State {
 impl Drop for State {
     fn drop(&mut self) {
         self.left();
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::mem::offset_of;
+
+    use super::*;
+
+    const LINE: usize = 64;
+
+    #[test]
+    fn what_a_healthy_call_touches_lies_on_the_first_lines() {
+        assert_eq!(offset_of!(State, kind) / LINE, 0);
+        assert_eq!(offset_of!(State, only), LINE);
+        // With the counts of whoever holds it, on a line before.
+        let touched = LINE + offset_of!(State, only) + size_of::<Shard>();
+        assert!(touched <= 512, "{touched}");
+        assert!(
+            LINE + size_of::<State>() <= 1_024 - 256,
+            "{}",
+            size_of::<State>()
+        );
     }
 }

@@ -33,6 +33,13 @@ fn call(vitals: &Vitals, millis: u64, outcome: Outcome) -> bool {
         .is_ok()
 }
 
+/// The same, of one endpoint of several, or of many.
+fn one_of(count: usize, rules: &Rules) -> Vitals {
+    let destination = Destination::new("db", rules, &Host::new(Clock(|| Nanos::ZERO)));
+    destination.expect(count);
+    destination.endpoint(Endpoint::itself())
+}
+
 /// The first time from `millis` on that a call is admitted.
 fn next_probe(vitals: &Vitals, millis: u64) -> u64 {
     match vitals.permit(at(millis)) {
@@ -78,7 +85,7 @@ fn whoever_solves_the_delay_of_hedges_hears_of_losers_that_were_late_too() {
         let permit = lane.permit(at(10)).unwrap();
         lane.overtaken(&permit, at(10 + millis));
     }
-    assert_eq!(vitals.0.state.overtaken.load(Ordering::Relaxed), 4);
+    assert_eq!(vitals.known().overtaken.load(Ordering::Relaxed), 4);
     assert_eq!(vitals.snapshot(at(910)).counts.late, 2);
 }
 
@@ -299,6 +306,42 @@ proptest! {
     }
 
     #[test]
+    fn one_of_many_fares_as_one_of_several(
+        seconds in prop::bool::ANY,
+        ops in prop::collection::vec((0..400_u64, 0..20_usize, outcome()), 0..400),
+    ) {
+        let health = if seconds { HealthPolicy::consecutive(5) } else { HealthPolicy::Cusum };
+        let rules = Rules { health, timeout: Some(Duration::from_millis(1_000)), ..Rules::default() };
+        let both = [3, 1_000].map(|count| one_of(count, &rules));
+        let (mut now, mut held) = (0, Vec::new());
+        for (step, which, outcome) in ops {
+            now += step;
+            if which > 5 && held.len() < 6 {
+                let permits = both.each_ref().map(|vitals| vitals.permit(at(now)));
+                let [Ok(several), Ok(many)] = permits else {
+                    prop_assert!(permits.iter().all(Result::is_err));
+                    continue;
+                };
+                held.push([several, many]);
+            } else if which < held.len() {
+                for (vitals, permit) in both.iter().zip(held.remove(which)) {
+                    vitals.record(permit, at(now), outcome);
+                }
+            }
+            let [several, many] = both.each_ref().map(|vitals| vitals.snapshot(at(now)));
+            prop_assert_eq!(several.counts, many.counts);
+            prop_assert_eq!((several.state, several.health), (many.state, many.health));
+            let [several, many] = both.each_ref().map(|vitals| {
+                let mut calls: Vec<_> = vitals.known().recorded().map(|call| call.started).collect();
+                calls.sort_unstable();
+                calls
+            });
+            // Of one that is well, fewer.
+            prop_assert!(many.iter().all(|call| several.contains(call)));
+        }
+    }
+
+    #[test]
     fn whatever_happens_a_closed_breaker_admits_and_nothing_stays_held(
         ops in prop::collection::vec((0..200_u64, any::<bool>(), outcome()), 0..300),
     ) {
@@ -448,11 +491,11 @@ proptest! {
             ..Rules::default()
         };
         let vitals = Vitals::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
-        let mut rule = crate::health::Detector::new(&HealthPolicy::Cusum, || vitals.0.state.destination.bank());
+        let mut rule = crate::health::Detector::new(&HealthPolicy::Cusum, || vitals.known().destination.bank());
         let (mut now, mut held): (u64, Vec<(Permit, u32)>) = (0, Vec::new());
         for (step, start, which, outcome) in ops {
             now += step;
-            let generation = vitals.0.state.word().generation();
+            let generation = vitals.known().word().generation();
             if start || held.is_empty() {
                 if let Ok(permit) = vitals.permit(at(now)) { held.push((permit, permit.generation)); }
                 continue;
@@ -620,8 +663,7 @@ fn one_rules_dry_run_is_noted_once_and_keeps_no_other_from_acting() {
     let vitals = enforcing(EnforcePolicy::new().peers(Enforce::OFF));
     for second in 0..3 {
         vitals
-            .0
-            .state
+            .known()
             .nominate(at(second), Rule::Peers, at(second * 10_000));
     }
     let decisions = vitals.snapshot(at(20_000)).decisions;
@@ -643,7 +685,7 @@ fn one_rule_acts_on_what_another_has_only_noted() {
 
     let vitals = enforcing(EnforcePolicy::new().health(Enforce::OFF));
     (0..100).for_each(|n| assert!(call(&vitals, n, FAILED)));
-    vitals.0.state.nominate(at(0), Rule::Probes, at(100));
+    vitals.known().nominate(at(0), Rule::Probes, at(100));
     let decisions = vitals.snapshot(at(100)).decisions;
     assert_eq!(
         (decisions.health.unenforced, decisions.probes.enforced),
@@ -679,8 +721,61 @@ fn an_answer_that_has_begun_takes_as_long_as_it_takes() {
             }
         }
         drop(receipt);
-        assert_eq!(vitals.0.state.census_since().late, late, "{begins} {ends}");
+        assert_eq!(
+            vitals.0.state().census_since().late,
+            late,
+            "{begins} {ends}"
+        );
         let counts = vitals.snapshot(Nanos::new(NOW.get())).counts;
         assert_eq!((counts.successes, counts.in_flight()), (1, 0));
     }
+}
+
+#[test]
+fn of_one_of_many_no_call_is_forgotten_once_something_speaks_against_it() {
+    let vitals = one_of(1_000, &Rules::default());
+    for millis in 0..100 {
+        assert!(call(&vitals, millis, Outcome::Success));
+    }
+    assert!((8..30).contains(&vitals.known().recorded().count()));
+    for millis in 100..150 {
+        let failed = millis % 10 == 0;
+        call(
+            &vitals,
+            millis,
+            if failed { FAILED } else { Outcome::Success },
+        );
+    }
+    let since = || vitals.known().recorded().filter(|call| call.started >= 100);
+    assert_eq!(since().count(), 50);
+    // When calls have refuted it, and that was looked at, a few will do again.
+    for millis in 150..10_000 {
+        call(&vitals, millis, Outcome::Success);
+    }
+    let _ = vitals.destination().tick(at(10_000));
+    assert!(!vitals.known().word().is_suspect());
+}
+
+#[test]
+fn one_of_many_that_hangs_is_found_out() {
+    let rules = Rules {
+        timeout: Some(Duration::from_millis(1_000)),
+        ..Rules::default()
+    };
+    let destination = Destination::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
+    destination.expect(1_000);
+    let set: Vec<Vitals> = (0..10)
+        .map(|_| destination.endpoint(Endpoint::itself()))
+        .collect();
+    for millis in 0..1_000 {
+        assert!(
+            set.iter()
+                .all(|vitals| call(vitals, millis, Outcome::Success))
+        );
+    }
+    let hung = &set[7];
+    let waiting = (0..100).map_while(|number| hung.permit(at(1_000 + 10 * number)).ok());
+    assert!(waiting.count() > 10);
+    hung.known().look(at(2_000));
+    assert_eq!(hung.state(), State::Open);
 }

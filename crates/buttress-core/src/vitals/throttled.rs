@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{lane::Shard, state::State, word::Word};
+use super::{shard::Shard, state::State, word::Word};
 use crate::{
     Nanos, Refusal,
     limit::{Throttle, Totals},
@@ -24,8 +24,6 @@ const GOLDEN: u64 = 0x9e37_79b9;
 /// The part of a throttle that calls read. Nothing in it is written before a call is turned down.
 #[derive(Debug)]
 pub(super) struct Throttled {
-    /// Of 2³² calls so many are refused.
-    share: AtomicU64,
     /// When to look again.
     look_at: AtomicU64,
     /// When one was last sent that was to be refused.
@@ -39,7 +37,6 @@ pub(super) struct Throttled {
 impl Throttled {
     pub(super) fn new() -> Self {
         Self {
-            share: AtomicU64::new(0),
             look_at: AtomicU64::new(0),
             spared: AtomicU64::new(0),
             until: AtomicU64::new(0),
@@ -52,7 +49,7 @@ impl State {
     /// Refuses its share of calls, while calls are turned down.
     pub(super) fn throttle(&self, word: Word, shard: &Shard, now: Nanos) -> Result<(), Refusal> {
         // Relaxed: with an old share one call more is refused, or less.
-        if self.throttled.share.load(Ordering::Relaxed) == 0 {
+        if self.throttled_share.load(Ordering::Relaxed) == 0 {
             return Ok(());
         }
         self.throttle_more(word, shard, now)
@@ -62,7 +59,7 @@ impl State {
     fn throttle_more(&self, word: Word, shard: &Shard, now: Nanos) -> Result<(), Refusal> {
         let throttled = &self.throttled;
         self.look_at_throttle(now);
-        let share = throttled.share.load(Ordering::Relaxed);
+        let share = u64::from(self.throttled_share.load(Ordering::Relaxed));
         let place = (shard.counters.asked().wrapping_mul(GOLDEN)) & u64::from(u32::MAX);
         // A probe finds out whether it is well, which is another question.
         if place >= share || !word.flows() || word.is_disabled() || self.spares_one(now) {
@@ -112,9 +109,8 @@ impl State {
             // Somebody else has looked.
             return;
         }
-        let sum = |count: fn(&Counters) -> u64| {
-            self.shards.iter().map(|shard| count(&shard.counters)).sum()
-        };
+        let sum =
+            |count: fn(&Counters) -> u64| self.shards().map(|shard| count(&shard.counters)).sum();
         // Turned down first: of what has ended then, the beginning is counted.
         let totals = Totals {
             turned_down: sum(Counters::turned_down),
@@ -124,12 +120,12 @@ impl State {
         let policy = self.destination.rules.throttled();
         let throttle = state.get_or_insert_with(|| Box::new(Throttle::new(policy, self.born())));
         // Between 0 and 2³²; the cast saturates.
-        let share = (throttle.look(totals, now) * (1_u64 << 32) as f64) as u64;
-        throttled.share.store(share, Ordering::Relaxed);
+        let share = (throttle.look(totals, now) * (1_u64 << 32) as f64) as u32;
+        self.throttled_share.store(share, Ordering::Relaxed);
     }
 
     /// The share of calls that are refused because others were turned down.
     pub(super) fn throttled_share(&self) -> f64 {
-        self.throttled.share.load(Ordering::Relaxed) as f64 / (1_u64 << 32) as f64
+        f64::from(self.throttled_share.load(Ordering::Relaxed)) / (1_u64 << 32) as f64
     }
 }

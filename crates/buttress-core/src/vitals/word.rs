@@ -15,6 +15,8 @@ impl Word {
     const WITHDRAWN: u64 = 1 << 4;
     /// By hand: only counted.
     const DISABLED: u64 = 1 << 5;
+    /// Something speaks against it, or did when that was last looked at.
+    const SUSPECT: u64 = 1 << 6;
     /// Where the share of calls is that it gets, in eight bits.
     const SHARE_AT: u32 = 8;
 
@@ -30,6 +32,20 @@ impl Word {
         // 0 to 1 as 0 to 255; the cast saturates.
         let share = ((share * 255.0) as u8 as u64) << Self::SHARE_AT;
         Self((generation as u64) << 32 | share | calm | flows | state as u64)
+    }
+
+    /// The same, of one that something speaks against, or nothing.
+    pub(super) const fn suspect(self, suspect: bool) -> Self {
+        Self(if suspect {
+            self.0 | Self::SUSPECT
+        } else {
+            self.0
+        })
+    }
+
+    /// Does anything speak against it? A hint: what calls that went well have refuted since is looked at now and then.
+    pub(super) const fn is_suspect(self) -> bool {
+        self.0 & Self::SUSPECT != 0
     }
 
     /// The share of its calls that it gets, 0 to 1.

@@ -9,12 +9,11 @@ use std::{
 
 use buttress_core::{Attempt, Endpoint, Nanos, Picker, Refusal, State, Vitals};
 
-use super::source::Source;
+use super::source::{Node, Source};
 
-/// One endpoint, its record, and the way to it.
+/// The record of an endpoint, and the way to it: what calls need, so that those of a large set lie close together.
 #[derive(Debug)]
 pub(super) struct Member<S> {
-    pub(super) endpoint: Endpoint,
     pub(super) vitals: Vitals,
     pub(super) service: S,
 }
@@ -23,14 +22,21 @@ pub(super) struct Member<S> {
 #[derive(Debug)]
 pub(super) struct Members<S> {
     version: u64,
+    /// The endpoints, in the same order.
+    nodes: Arc<[Node]>,
+    /// Is one of them a primary by a lease?
+    leased: bool,
     pub(super) all: Box<[Member<S>]>,
     picker: Picker,
 }
 
 impl<S> Members<S> {
-    fn new(version: u64, all: Box<[Member<S>]>, picker: Picker) -> Self {
+    fn new(version: u64, nodes: Arc<[Node]>, all: Box<[Member<S>]>, picker: Picker) -> Self {
+        let leased = nodes.iter().any(|node| node.endpoint.of_epoch().is_some());
         Self {
             version,
+            nodes,
+            leased,
             all,
             picker,
         }
@@ -50,6 +56,13 @@ impl<S> Members<S> {
     ) -> Option<usize> {
         let vitals = |place: usize| &self.all[place].vitals;
         self.picker.pick(now, draw, probe, vitals, passed)
+    }
+
+    /// The number of the lease of the one at `place`, if it is a primary by one.
+    #[inline]
+    pub(super) fn epoch(&self, place: usize) -> Option<u64> {
+        let node = self.nodes.get(place).filter(|_| self.leased);
+        node.and_then(|node| node.endpoint.of_epoch())
     }
 
     /// Are there any whose breaker lets no call through?
@@ -105,7 +118,7 @@ pub(super) struct Connections<S> {
 
 impl<S: Clone> Connections<S> {
     pub(super) fn new(connect: impl Fn(&Endpoint) -> S + Send + Sync + 'static) -> Self {
-        let none = Members::new(0, Box::default(), Picker::new([], None));
+        let none = Members::new(0, Arc::default(), Box::default(), Picker::new([], None));
         Self {
             connect: Box::new(connect),
             current: Mutex::new(Arc::new(none)),
@@ -117,13 +130,11 @@ impl<S: Clone> Connections<S> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.version != source.version() {
             let (version, nodes) = source.nodes();
-            let known: HashMap<&str, &Member<S>> = current
-                .all
-                .iter()
-                .map(|member| (member.endpoint.address(), member))
+            let known: HashMap<&str, &Member<S>> = (current.nodes.iter())
+                .map(|node| node.endpoint.address())
+                .zip(&current.all)
                 .collect();
             let all = nodes.iter().map(|node| Member {
-                endpoint: node.endpoint.clone(),
                 vitals: node.vitals.clone(),
                 service: known.get(node.endpoint.address()).map_or_else(
                     || (self.connect)(&node.endpoint),
@@ -131,9 +142,9 @@ impl<S: Clone> Connections<S> {
                 ),
             });
             let all: Box<[Member<S>]> = all.collect();
-            let known = all.iter().map(|member| (&member.endpoint, &member.vitals));
+            let known = nodes.iter().map(|node| (&node.endpoint, &node.vitals));
             let picker = Picker::new(known, source.zone());
-            *current = Arc::new(Members::new(version, all, picker));
+            *current = Arc::new(Members::new(version, nodes, all, picker));
         }
         Arc::clone(&current)
     }

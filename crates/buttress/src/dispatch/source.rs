@@ -215,6 +215,7 @@ impl Source {
             return;
         }
         let set = self.pick.of(without_doubles(set));
+        self.destination.expect(set.len());
         let first = state.nodes.is_empty();
         let known: HashMap<&str, &Node> = state
             .nodes

@@ -154,7 +154,7 @@ where
     let attempt = member.vitals.admit_at(now).ok()?;
     plan.source.destination().calls().extra();
     let until = until(plan, now);
-    let mut stamp = Stamp::new().again(1).epoch(member.endpoint.of_epoch());
+    let mut stamp = Stamp::new().again(1).epoch(members.epoch(place));
     if plan.limits.tell {
         stamp = stamp.left(until.since(now));
     }

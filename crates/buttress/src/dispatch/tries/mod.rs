@@ -349,7 +349,7 @@ where
             .again(self.paid > 0);
         let spent = self.terms.extra || self.redundancy.attempts() > 1 && !plan.budget.covers();
         let stamp = self.terms.stamp(&plan.limits, until, self.now);
-        let epoch = members.all[place].endpoint.of_epoch();
+        let epoch = members.epoch(place);
         let stamp = stamp.again(self.paid).spent(spent).epoch(epoch);
         if !stamp.is_empty() {
             protocol.stamp(&mut request, &stamp);
