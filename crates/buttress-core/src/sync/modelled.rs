@@ -50,6 +50,13 @@ impl AtomicU64 {
         before
     }
 
+    pub(crate) fn fetch_max(&self, value: u64, order: Ordering) -> u64 {
+        reads(order);
+        let before = self.0.fetch_max(value, order);
+        writes(order);
+        before
+    }
+
     pub(crate) fn fetch_or(&self, value: u64, order: Ordering) -> u64 {
         reads(order);
         let before = self.0.fetch_or(value, order);
