@@ -12,11 +12,11 @@ use crate::{
     sync::Arc,
 };
 
-/// What the calls of one lane write: three lines of memory, in the order in which they lie there. What else there is to be
+/// What the calls of one lane write: two lines of memory, in the order in which they lie there. What else there is to be
 /// written is made when it is first needed.
 ///
-/// A healthy call of one endpoint of many writes to the first two: its place among those under way, its place among the last
-/// few calls, and how many began and ended well.
+/// A healthy call of one endpoint of many writes to the first: its place among those under way, its place among the last few
+/// calls, and how many began and ended well.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Shard {

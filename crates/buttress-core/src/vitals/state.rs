@@ -758,10 +758,6 @@ mod tests {
         // With the counts of whoever holds it, on a line before.
         let touched = LINE + offset_of!(State, only) + size_of::<Shard>();
         assert!(touched <= 512, "{touched}");
-        assert!(
-            LINE + size_of::<State>() <= 1_024 - 256,
-            "{}",
-            size_of::<State>()
-        );
+        assert!(LINE + size_of::<State>() <= 640, "{}", size_of::<State>());
     }
 }

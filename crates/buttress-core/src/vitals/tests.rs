@@ -737,7 +737,7 @@ fn of_one_of_many_no_call_is_forgotten_once_something_speaks_against_it() {
     for millis in 0..100 {
         assert!(call(&vitals, millis, Outcome::Success));
     }
-    assert!((8..30).contains(&vitals.known().recorded().count()));
+    assert!((1..10).contains(&vitals.known().recorded().count()));
     for millis in 100..150 {
         let failed = millis % 10 == 0;
         call(
