@@ -218,7 +218,11 @@ where
 #[inline]
 fn receipt(outcome: Outcome, attempt: Option<Attempt>, until: Until, waited: Duration) -> Receipt {
     let started = attempt.as_ref().map_or(Nanos::ZERO, Attempt::started);
-    let began = Nanos::ZERO.after(started.since(Nanos::ZERO).saturating_sub(waited));
+    let began = if waited.is_zero() {
+        started
+    } else {
+        Nanos::ZERO.after(started.since(Nanos::ZERO).saturating_sub(waited))
+    };
     Receipt::new(outcome, attempt).due(until.due(began))
 }
 
