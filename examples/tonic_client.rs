@@ -2,7 +2,7 @@
 //!
 //! `cargo run --example tonic_client`
 
-use std::{error::Error, process::ExitCode, time::Duration};
+use std::{collections::HashMap, error::Error, process::ExitCode, time::Duration};
 
 use buttress::{Buttress, CLOCK, Grpc, Policy, Redundancy, fixed};
 use buttress_inventory::{
@@ -22,10 +22,10 @@ const CALLS: u32 = 1_000;
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let (mut servers, mut addresses) = (Vec::new(), Vec::new());
+    let (mut servers, mut addresses) = (HashMap::new(), Vec::new());
     for name in ["a", "b", "c"] {
         let (address, server) = serve(Replica(name)).await?;
-        servers.push(server);
+        servers.insert(name.to_owned(), server);
         addresses.push(address);
     }
 
@@ -42,14 +42,19 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
 
     let (mut failed, began) = (0, CLOCK.now());
     for call in 0..CALLS {
-        if call == CALLS / 3 {
-            println!("replica a dies, and all its sockets with it");
-            servers[0].abort_all();
-        }
         let item = "bolt".to_owned();
-        if let Err(status) = client.count(CountRequest { item }).await {
-            println!("call {call}: {status}");
-            failed += 1;
+        match client.count(CountRequest { item }).await {
+            // Whoever answers then: it is called, and will be missed.
+            Ok(reply) if call == CALLS / 3 => {
+                let replica = reply.into_inner().replica;
+                println!("replica {replica} dies, and all its sockets with it");
+                servers.remove(&replica);
+            }
+            Ok(_) => {}
+            Err(status) => {
+                println!("call {call}: {status}");
+                failed += 1;
+            }
         }
         sleep(Duration::from_millis(1)).await;
     }

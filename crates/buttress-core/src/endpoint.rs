@@ -1,6 +1,6 @@
 //! Who answers.
 
-use std::{error::Error, fmt, str::FromStr, sync::Arc};
+use std::{error::Error, fmt, num::NonZeroU64, str::FromStr, sync::Arc};
 
 /// Who answers: an address and what is known of where it stands.
 ///
@@ -21,7 +21,7 @@ pub struct Endpoint {
     version: Option<Arc<str>>,
     weight: u32,
     priority: u32,
-    epoch: Option<u64>,
+    epoch: Option<NonZeroU64>,
 }
 
 impl Endpoint {
@@ -96,17 +96,20 @@ impl Endpoint {
     }
 
     /// By which lease it is the primary, numbered so that each is higher than all before it: see [`Fence`](crate::Fence). It is told with
-    /// every request, and a set with an earlier one than was seen before is not believed.
+    /// every request, and a set with an earlier one than was seen before is not believed. Zero is none.
     #[must_use]
     pub const fn epoch(mut self, epoch: u64) -> Self {
-        self.epoch = Some(epoch);
+        self.epoch = NonZeroU64::new(epoch);
         self
     }
 
     /// The number of its lease, where it is a primary that holds one.
     #[must_use]
     pub const fn of_epoch(&self) -> Option<u64> {
-        self.epoch
+        match self.epoch {
+            Some(epoch) => Some(epoch.get()),
+            None => None,
+        }
     }
 
     pub(crate) const fn in_zone(&self) -> Option<&Arc<str>> {
