@@ -123,7 +123,12 @@ impl Receipt {
 impl Drop for Receipt {
     #[inline]
     fn drop(&mut self) {
-        self.finish(self.outcome);
+        let panicked = std::thread::panicking();
+        self.finish(if panicked {
+            Outcome::Failure(Cause::Panic)
+        } else {
+            self.outcome
+        });
     }
 }
 
@@ -154,6 +159,22 @@ mod tests {
         drop(receipt);
         let counts = vitals.snapshot(Nanos::ZERO).counts;
         assert_eq!((counts.successes, counts.cancelled), (1, 1));
+    }
+
+    #[test]
+    fn a_panic_while_the_rest_is_read_is_a_failure_whatever_the_head_said() {
+        let vitals = vitals();
+        let receipt = Receipt::new(Outcome::Success, vitals.admit().ok());
+        let reading = std::panic::AssertUnwindSafe(|| {
+            let _receipt = receipt;
+            panic!("as planned");
+        });
+        assert!(std::panic::catch_unwind(reading).is_err());
+        let counts = vitals.snapshot(Nanos::ZERO).counts;
+        assert_eq!(
+            (counts.failures.of(Cause::Panic), counts.finished()),
+            (1, 1)
+        );
     }
 
     #[test]
