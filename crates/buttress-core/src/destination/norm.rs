@@ -19,9 +19,9 @@ const ASLEEP: u32 = 2;
 /// A pause of so long is one, whatever the age.
 const LONG: Duration = Duration::from_millis(250);
 
-/// What takes less is not late, however seldom it takes so long: a thread that is ready may have to wait that long for its turn, 24 ms by
+/// What is late by less proves nothing, however seldom it takes so long: a thread that is ready may have to wait that long for its turn, 24 ms by
 /// Linux's own target from eight cores on (`sched_latency_ns`), and then all of its calls are late at once.
-const LEAST: Duration = Duration::from_millis(25);
+const TURN: Duration = Duration::from_millis(25);
 
 /// A time so far ahead was read from a clock that was set back since.
 const SET_BACK: Duration = Duration::from_secs(1);
@@ -99,6 +99,11 @@ impl Norm {
         }
     }
 
+    /// Whoever has ended no call for so long does not work.
+    pub(crate) fn idle(&self) -> Duration {
+        self.age().max(TURN)
+    }
+
     /// How long a call may be under way before somebody looks.
     pub(crate) fn patience(&self) -> Duration {
         if self.listens {
@@ -111,7 +116,6 @@ impl Norm {
     /// What was learned: one call in a thousand takes longer than `usual`. Half the timeout is late all the same, unless more
     /// has to be borne.
     pub(crate) fn learned(&self, usual: Duration, most: Duration) {
-        let usual = usual.max(LEAST);
         let borne = self.borne.load(Ordering::Relaxed);
         // What was borne is no longer when calls are no longer so slow: a hundredth less each second.
         let borne = match borne {
@@ -121,6 +125,7 @@ impl Norm {
         self.borne.store(borne, Ordering::Relaxed);
         let age = nanos(usual.min(most)).max(borne);
         self.age.store(age, Ordering::Relaxed);
+        let usual = usual.max(TURN);
         let proof = nanos(usual.saturating_mul(PROOF)).min(nanos(most));
         self.proof.store(proof, Ordering::Relaxed);
         let (times, part) = PROOF_AT_WORK;

@@ -260,20 +260,24 @@ fn what_an_ill_endpoint_takes_is_not_the_norm() {
 }
 
 #[test]
-fn what_takes_no_longer_than_a_turn_at_the_processor_is_not_late() {
+fn what_takes_no_longer_than_a_turn_at_the_processor_proves_nothing() {
     let destination = destination();
     let vitals = destination.endpoint(named("a:1"));
     for now in 0..60_000 {
         call(&vitals, now, now + 1, Outcome::Success);
         let _ = destination.tick(at(now));
     }
-    assert_eq!(destination.age(), Some(Duration::from_millis(25)));
+    assert!(
+        destination
+            .age()
+            .is_some_and(|age| age < Duration::from_millis(3))
+    );
     // Our process has to wait for its turn, and all that is under way with it.
     let calls: Vec<Permit> = (0..16).map(|_| begin(&vitals, 60_000)).collect();
     for permit in calls {
         vitals.record(permit, at(60_020), Outcome::Success);
     }
-    assert!(!vitals.is_suspect());
+    assert!(vitals.is_suspect(), "or the test shows nothing");
     assert_eq!(vitals.state(), State::Closed);
 }
 

@@ -60,6 +60,8 @@ pub(super) struct Signs {
     /// Of the evidence, calls that were late and may be answered yet, or were; and the rest of it.
     soft: u32,
     hard: u32,
+    /// How many calls had gone well when the last was given up as late.
+    good_at_loss: u64,
     /// An alarm that lacks proof.
     pressing: Option<Alarm>,
     /// When calls last began to flow: those begun before are of another time.
@@ -96,6 +98,7 @@ impl Signs {
             held: None,
             soft: 0,
             hard: 0,
+            good_at_loss: 0,
             pressing: None,
             flowing: Nanos::ZERO,
         }
@@ -211,6 +214,11 @@ impl Signs {
     fn weigh(&mut self, soft: bool) {
         let count = if soft { &mut self.soft } else { &mut self.hard };
         *count = count.saturating_add(1);
+    }
+
+    /// One more call is given up as late, and so many have gone well. As many as when the last was?
+    pub(super) const fn answered_nothing_since(&mut self, good: u64) -> bool {
+        std::mem::replace(&mut self.good_at_loss, good) == good
     }
 
     /// A call that was found late was lost in the end.

@@ -352,13 +352,13 @@ impl State {
                     signs.lost(permit.generation, cause);
                 }),
                 // Given up unanswered, or so late that its age is proof.
-                _ if self.is_lost(outcome, now) || self.is_proof(permit, now) => {
+                _ if self.is_lost(outcome) || self.is_proof(permit, now) => {
                     self.update(|signs| signs.harden());
                 }
                 _ => {}
             }
         } else if !word.unmoved_by(sign, permit) {
-            let lost = self.is_lost(outcome, now);
+            let lost = self.is_lost(outcome);
             self.act(permit, now, (fact, lost), found);
         }
     }
@@ -530,12 +530,16 @@ impl State {
 
     /// Has it ended a call of late? Of one alone nobody knows.
     fn is_at_work(&self, now: Nanos) -> bool {
-        self.endpoint.is_some() && self.front.load.quiet(now) < self.destination.norm.age()
+        self.endpoint.is_some() && self.front.load.quiet(now) < self.destination.norm.idle()
     }
 
-    /// Was a call given up as late that will not be answered? Of a server at work it may stand in a queue.
-    fn is_lost(&self, outcome: Outcome, now: Nanos) -> bool {
-        outcome == Outcome::Late && !self.is_at_work(now)
+    /// Was a call given up as late that will not be answered? Of a server that has answered since it lost the last it may stand in a queue.
+    fn is_lost(&self, outcome: Outcome) -> bool {
+        if outcome != Outcome::Late {
+            return false;
+        }
+        let good = self.good();
+        self.update(|signs| signs.answered_nothing_since(good))
     }
 
     /// What the call took, if that is worth knowing.
