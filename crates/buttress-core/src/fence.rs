@@ -11,6 +11,8 @@ use crate::sync::{AtomicU64, Ordering};
 /// whose epoch is not the latest: a primary that has lost its lease, and does not know it, can no longer do harm. (Chubby calls it a
 /// sequencer: Burrows, "The Chubby lock service", OSDI 2006, §2.4; Kleppmann a fencing token.)
 ///
+/// Only what comes from hops that are trusted may be shown to it: an epoch that somebody made up shuts out whoever is the primary.
+///
 /// # Examples
 ///
 /// ```

@@ -1,8 +1,8 @@
-//! What a request says of the call it is a part of, in one pass over its headers.
+//! What a request says of the call it is a part of: read in one pass over its headers.
 
 use std::time::Duration;
 
-use buttress_core::Call;
+use buttress_core::{Call, Stamp};
 use http::HeaderMap;
 
 use crate::{
@@ -43,6 +43,16 @@ pub(crate) fn read(headers: &HeaderMap) -> Hints {
         }
     }
     hints
+}
+
+/// Writes down what the next server should know of a send, in place of what was said.
+pub(crate) fn write(headers: &mut HeaderMap, stamp: &Stamp) {
+    if let Some(left) = stamp.left
+        && (!stamp.discreet || headers.contains_key(DEADLINE_HEADER))
+    {
+        deadline::write(headers, left);
+    }
+    hops::write(headers, stamp);
 }
 
 impl Hints {

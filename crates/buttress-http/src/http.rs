@@ -9,8 +9,8 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 
 use crate::{
-    BoxedErrors, Discarding, Errors, GuardedBody, Replay, Replayable, TypedErrors, classify,
-    deadline, hints, hops, panics, refuse, resend,
+    BoxedErrors, Discarding, Errors, GuardedBody, Replay, Replayable, TypedErrors, classify, hints,
+    panics, refuse, resend,
 };
 
 /// HTTP: 5xx fail, 429 and 503 with `Retry-After` are overload, other 4xx are the caller's fault.
@@ -179,13 +179,7 @@ impl<B, K> Describe<Request<B>> for Http<K> {
     }
 
     fn stamp(&self, request: &mut Request<B>, stamp: &Stamp) {
-        let says = |request: &Request<B>| request.headers().contains_key(deadline::DEADLINE_HEADER);
-        if let Some(left) = stamp.left
-            && (!stamp.discreet || says(request))
-        {
-            deadline::write(request.headers_mut(), left);
-        }
-        hops::write(request.headers_mut(), stamp);
+        hints::write(request.headers_mut(), stamp);
     }
 }
 

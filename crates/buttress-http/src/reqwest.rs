@@ -11,7 +11,7 @@ use buttress_core::{
 use reqwest::{Body, Request, Response, ResponseBuilderExt as _};
 use tower_service::Service;
 
-use crate::{At, Errors, GuardedBody, Http, classify, deadline, hints, hops, refuse, resend};
+use crate::{At, Errors, GuardedBody, Http, classify, hints, refuse, resend};
 
 /// Its response stays what it is, [`url`](Response::url) and all, with the body under guard. Refusals are responses, too; whoever gets
 /// one finds the [`Refusal`] in its [`extensions`](Response::extensions), and no `url`, for nobody was asked.
@@ -70,13 +70,7 @@ impl<K> Describe<Request> for Http<K> {
     }
 
     fn stamp(&self, request: &mut Request, stamp: &Stamp) {
-        let says = request.headers().contains_key(deadline::DEADLINE_HEADER);
-        if let Some(left) = stamp.left
-            && (!stamp.discreet || says)
-        {
-            deadline::write(request.headers_mut(), left);
-        }
-        hops::write(request.headers_mut(), stamp);
+        hints::write(request.headers_mut(), stamp);
     }
 }
 

@@ -22,8 +22,8 @@ const OURS: [HeaderName; 6] = [
 
 /// For servers at the edge: takes from requests what only hops of our own may say.
 ///
-/// None of it can do more than make the sender's own request less sure, but what is passed on is believed by every server behind this one,
-/// and told in its figures. It goes above every guard, for guards read it.
+/// Most of it can do no more than make the sender's own request less sure, but what is passed on is believed by every server behind this
+/// one, and told in its figures. An epoch can do more: a [`Fence`](buttress_core::Fence) that lets a made-up one pass shuts the primary out. It goes above every guard, for guards read it.
 ///
 /// Stripped: [`DEADLINE_HEADER`], [`ATTEMPT_HEADER`], [`BUDGET_HEADER`], [`EPOCH_HEADER`], `grpc-previous-rpc-attempts`, `grpc-retry-pushback-ms`. Kept: what
 /// clients say for themselves, as `Idempotency-Key` and `grpc-timeout`.

@@ -203,3 +203,56 @@ async fn what_is_an_extra_send_already_is_sent_once_and_says_so_within() {
     service.oneshot(1).await.unwrap();
     assert_eq!(destination.calls().counts().extra, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_wants_it_sent_to_one_endpoint_once_is_not_copied() {
+    for (call, copied) in [
+        (Call::new(), true),
+        (Call::new().no_hedge(), false),
+        (Call::new().no_retry(), false),
+        (Call::new().extra(), false),
+    ] {
+        let ((sick, at_sick), (well, at_well)) = (scripted(), scripted());
+        at_sick.answer_always(Answer::Err("broken".into()));
+        let policy = Policy::new()
+            .health(HealthPolicy::consecutive(3))
+            .redundancy(Redundancy::failover(1));
+        let buttress = Buttress::new().policy("set", policy);
+        let connect = move |endpoint: &Endpoint| match endpoint.address() {
+            "sick:1" => sick.clone(),
+            _ => well.clone(),
+        };
+        // Calls to be lost are as usual; the one that matters asks for what it asks for.
+        let asks = move |request: &u64| if *request == 7 { call } else { Call::new() };
+        let protocol = Tightened::new(Idempotent(Plain), asks);
+        let replicas = fixed(["sick:1", "well:1"]).unwrap();
+        let dispatch = buttress
+            .dispatch("set", protocol, replicas, connect)
+            .unwrap();
+        let handle = dispatch.handles();
+        let mut service = dispatch.mirrored_trials();
+        let is_open = || {
+            let found = handle.find("sick:1");
+            found.is_ok_and(|one| one.snapshot().state == State::Open)
+        };
+        while !is_open() {
+            let _ = service.ready().await.unwrap().call(1).await;
+        }
+        advance(Duration::from_secs(10)).await;
+        let before = at_sick.counts().calls + at_well.counts().calls;
+        let _ = service.ready().await.unwrap().call(7).await;
+        settled().await;
+        let sends = at_sick.counts().calls + at_well.counts().calls - before;
+        assert_eq!(sends == 2, copied, "{call:?}: {sends} sends");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_extra_send_is_not_mirrored_again() {
+    let (second, copies) = scripted();
+    let extra = Tightened::new(Idempotent(Plain), |_: &u64| Call::new().extra());
+    let layer = MirrorLayer::new(extra, Ratio::percent(100), second).unwrap();
+    layer.layer(Scripted::new()).oneshot(1).await.unwrap();
+    settled().await;
+    assert_eq!((copies.counts().calls, layer.counts().skipped), (0, 1));
+}

@@ -30,8 +30,8 @@ const SET_BACK: Duration = Duration::from_secs(1);
 /// fall off exponentially (Kingman 1970). Of a hang the first call is that old before there are enough of them.
 const PROOF: u32 = 2;
 
-/// The same of one in three thousand millions, three and a half times: a server that goes on answering serves a queue, and of those there are
-/// many, called a thousand times a second for a month.
+/// The same of one in thirty thousand millions, three and a half times: a server that goes on answering serves a queue, and ten of those,
+/// called a thousand times a second each, take a month for so many calls.
 const PROOF_AT_WORK: (u32, u32) = (7, 2);
 
 /// What is borne is this part more than what was seen: the next call is not as fast to the millisecond.

@@ -65,7 +65,7 @@ impl Load {
         Glance(self.0.load(Ordering::Relaxed))
     }
 
-    /// For how long no call has ended.
+    /// For how long no call has been answered, or has begun on it while it was idle.
     pub(crate) fn quiet(&self, now: Nanos) -> Duration {
         Duration::from_nanos(u64::from(self.glance().silent(now)) << TICK)
     }

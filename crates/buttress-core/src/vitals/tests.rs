@@ -779,3 +779,36 @@ fn one_of_many_that_hangs_is_found_out() {
     hung.known().look(at(2_000));
     assert_eq!(hung.state(), State::Open);
 }
+
+/// One of two, that takes 30 to 39 ms and is called a hundred times a second; then each call to it is given up after 80 ms, for another one
+/// was answered. Does it `answer` others meanwhile?
+fn given_up(answers: bool) -> State {
+    let destination = Destination::new("db", &Rules::default(), &Host::new(Clock(|| Nanos::ZERO)));
+    let set = [(); 2].map(|()| destination.endpoint(Endpoint::itself()));
+    let one = &set[0];
+    let ended = |begun: u64, took: u64| {
+        if let Ok(permit) = one.permit(at(begun)) {
+            one.record(permit, at(begun + took), Outcome::Success);
+        }
+    };
+    for millis in (0..120_000).step_by(10) {
+        ended(millis, 30 + millis / 10 * 7 % 10);
+        let _ = destination.tick(at(millis));
+    }
+    for now in (120_000..121_000).step_by(10) {
+        if answers {
+            ended(now, 5);
+        }
+        if let Ok(permit) = one.permit(at(now)) {
+            let outcome = one.known().overtaken(permit.started(), at(now + 80));
+            one.record(permit, at(now + 80), outcome);
+        }
+    }
+    one.state()
+}
+
+#[test]
+fn calls_given_up_stand_in_a_queue_where_others_are_answered_and_are_lost_where_none_is() {
+    assert_eq!(given_up(true), State::Closed);
+    assert_ne!(given_up(false), State::Closed);
+}

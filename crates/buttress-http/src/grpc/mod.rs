@@ -9,7 +9,7 @@ mod message;
 mod probe;
 mod pushback;
 mod refuse;
-mod status;
+pub(crate) mod status;
 pub(crate) mod timeout;
 
 use std::{

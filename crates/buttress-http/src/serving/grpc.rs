@@ -11,21 +11,19 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Request, Response, header::CONTENT_TYPE};
 use http_body::{Body, Frame};
 use tokio::time::timeout;
 use tower_service::Service;
 
 use super::{Serving, Status, wire};
+use crate::grpc::status::{MESSAGE, STATUS};
 
 /// Dependencies do not say when they are out, and their time also passes. Nobody notices a second.
 const LOOKED_AT: Duration = Duration::from_secs(1);
 
 /// No service has a longer name.
 const LONGEST: usize = 4096;
-
-const STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 const OK: u16 = 0;
 const INVALID_ARGUMENT: u16 = 3;

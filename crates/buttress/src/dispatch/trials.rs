@@ -15,7 +15,7 @@ use tokio::{runtime::Handle, task::JoinSet};
 use tower_service::Service;
 
 use super::{Dispatch, DispatchFuture, Plan, members::Members};
-use crate::{CLOCK, carry, timer::Timer};
+use crate::{CLOCK, ambient::Around, carry, timer::Timer};
 
 /// A [`Dispatch`] that risks no caller's call on an endpoint that may still be ill, where it can: made by
 /// [`Dispatch::mirrored_trials`].
@@ -32,11 +32,8 @@ impl<S, P> Dispatch<S, P> {
     ///
     /// Copies are made of requests that may be handled twice, while an endpoint waits for a trial, and charged to the budget. A copy
     /// outlives its call: it is given the policy's attempt timeout, or else the probe's, and has failed then. Where nothing may be copied a
-    /// call is risked, as without this.
-    ///
-    /// # Panics
-    ///
-    /// Never; outside a tokio runtime calls are risked.
+    /// call is risked, as without this: outside a tokio runtime, too, and where a [`Call`] asks for one attempt, one endpoint at a time, or is an
+    /// extra send already.
     ///
     /// # Examples
     ///
@@ -144,14 +141,18 @@ where
     S: Clone,
     P: Resend<Req> + Describe<Req> + Clone,
 {
-    let may_be_copied = || protocol.idempotent(request) || protocol.call(request).idempotent;
     let now = CLOCK.now();
-    let place = members
-        .due(now, fastrand::u64(..))
-        .filter(|_| may_be_copied())?;
-    let mut copy = protocol.copy(request).filter(|_| plan.budget.charge())?;
+    let place = members.due(now, fastrand::u64(..))?;
+    if !may_be_copied(protocol, request) || !plan.budget.covers() {
+        return None;
+    }
+    let mut copy = protocol.copy(request)?;
     let member = &members.all[place];
+    // Admitted before it is paid for: a breaker that lets another trial through first costs nothing.
     let attempt = member.vitals.admit_at(now).ok()?;
+    if !plan.budget.charge() {
+        return None;
+    }
     plan.source.destination().calls().extra();
     let until = until(plan, now);
     let mut stamp = Stamp::new().again(1).epoch(members.epoch(place));
@@ -166,6 +167,16 @@ where
         request: copy,
         until,
     })
+}
+
+/// Is it one that may be handled twice, of a caller who wants it sent to more than one?
+fn may_be_copied<P, Req>(protocol: &P, request: &Req) -> bool
+where
+    P: Resend<Req> + Describe<Req>,
+{
+    let call = protocol.call(request);
+    let once = call.no_retry || call.no_hedge || call.extra || Around::here().extra;
+    !once && (call.idempotent || protocol.idempotent(request))
 }
 
 fn until(plan: &Plan, now: Nanos) -> Nanos {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct MirrorCounts {
     /// So many were sent.
     pub sent: u64,
-    /// Drawn, and not sent: the request may not be handled twice or cannot be copied, its account was empty, or too many were under way.
+    /// Drawn, and not sent: the request may not be handled twice, is an extra send or cannot be copied, its account was empty, or too many were under way.
     pub skipped: u64,
     /// The second service failed, or took too long.
     pub failed: u64,

@@ -14,7 +14,7 @@ use tokio::{runtime::Handle, task::JoinSet};
 use tower_service::Service;
 
 use super::{Compare, MirrorCounts, counts::Counting};
-use crate::{CLOCK, carry, timer::Timer};
+use crate::{CLOCK, ambient::Around, carry, timer::Timer};
 
 /// The second service of a [`Mirror`](super::Mirror), and what its copies are held to.
 pub struct Second<T, P, C> {
@@ -54,7 +54,10 @@ impl<T, P, C> Second<T, P, C> {
             return None;
         }
         let protocol = &self.jury.protocol;
-        let may_be_copied = protocol.idempotent(request) || protocol.call(request).idempotent;
+        let call = protocol.call(request);
+        // Its first send has had its turn to be drawn.
+        let extra = call.extra || Around::here().extra;
+        let may_be_copied = !extra && (call.idempotent || protocol.idempotent(request));
         let copy = if may_be_copied && self.account.charge() {
             protocol.copy(request)
         } else {
