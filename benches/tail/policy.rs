@@ -18,3 +18,8 @@ pub(crate) fn policy() -> Policy {
         .redundancy(REDUNDANCY)
         .extra_load(Ratio::percent(3))
 }
+
+/// The same, but one endpoint after another.
+pub(crate) fn in_turn() -> Policy {
+    policy().redundancy(Redundancy::failover(REDUNDANCY.attempts()))
+}

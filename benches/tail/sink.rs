@@ -63,9 +63,13 @@ pub(crate) fn measure(report: &mut Report, plan: &Plan) -> Result<(), String> {
         );
     }
     let (ours, theirs) = both(Fault::None, 0.9)?;
-    report.add("even.p99_ratio", &each(p99, &ours, &theirs), calls);
-    let alarms = ours.iter().map(|seen| seen.false_alarms as f64).collect();
-    report.add("even.false_alarms", &Runs(alarms), calls);
+    let in_turn = runs(Fault::None, 0.9, Maker::Ours(policy::in_turn))?;
+    for (name, seen) in [("even", &ours), ("even.in_turn", &in_turn)] {
+        let ratios = each(p99, seen, &theirs);
+        report.add(&format!("{name}.p99_ratio"), &ratios, calls);
+        let alarms = seen.iter().map(|seen| seen.false_alarms as f64).collect();
+        report.add(&format!("{name}.false_alarms"), &Runs(alarms), calls);
+    }
     for (name, seen) in [("buttress", &ours), ("p2c", &theirs)] {
         report.add(
             &format!("even.{name}.p99_ms"),

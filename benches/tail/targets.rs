@@ -15,12 +15,14 @@ const OF_EACH: [(&str, Bound); 3] = [
     ("extra", AtMost(0.03)),
 ];
 
-const TARGETS: [(&str, Bound); 9] = [
+const TARGETS: [(&str, Bound); 11] = [
     ("load.80.p99_ratio", AtMost(1.02)),
     ("sink.avoided", AtLeast(0.97)),
     ("sink.p99_ratio", AtMost(0.63)),
     ("even.p99_ratio", AtMost(1.02)),
     ("even.false_alarms", AtMost(0.0)),
+    ("even.in_turn.p99_ratio", AtMost(1.02)),
+    ("even.in_turn.false_alarms", AtMost(0.0)),
     ("many.10000.ratio", AtMost(1.5)),
     ("many.10000.allocs", AtMost(0.0)),
     ("large.seconds", AtMost(1.0)),

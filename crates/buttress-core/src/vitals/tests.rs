@@ -812,3 +812,27 @@ fn calls_given_up_stand_in_a_queue_where_others_are_answered_and_are_lost_where_
     assert_eq!(given_up(true), State::Closed);
     assert_ne!(given_up(false), State::Closed);
 }
+
+/// One of two under a timeout of 300 ms, that takes 90 to 99 ms. For half a second its calls wait in a queue and take 200 ms.
+#[test]
+fn a_busy_server_is_not_taken_out_for_queues_that_are_short_of_its_timeout() {
+    let rules = Rules {
+        timeout: Some(Duration::from_millis(300)),
+        ..Rules::default()
+    };
+    let destination = Destination::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
+    let set = [(); 2].map(|()| destination.endpoint(Endpoint::itself()));
+    let one = &set[0];
+    let ended = |begun: u64, took: u64| {
+        let permit = one.permit(at(begun)).unwrap();
+        one.record(permit, at(begun + took), Outcome::Success);
+    };
+    for millis in (0..120_000).step_by(10) {
+        ended(millis, 90 + millis / 10 * 7 % 10);
+        let _ = destination.tick(at(millis));
+    }
+    for millis in (120_000..120_500).step_by(10) {
+        ended(millis, 200);
+    }
+    assert_eq!(one.state(), State::Closed);
+}
