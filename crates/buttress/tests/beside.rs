@@ -1,14 +1,21 @@
 //! Attempts beside each other, by scripted services and paused time.
 #![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use buttress::{
     Buttress, CLOCK, Call, Cause, Describe, Dispatch, Endpoint, Fault, Foreign, Idempotent, Labels,
     Outcome, Plain, Policy, Protocol, Ratio, Receipt, Redundancy, Refusal, Resend, State, fixed,
 };
 use buttress_test::{Answer, Script, Scripted};
-use tokio::time::advance;
+use tokio::{sync::Mutex, task::JoinSet, time::advance};
 use tower::{BoxError, Service, ServiceExt as _, service_fn};
 
 const MS: Duration = Duration::from_millis(1);
@@ -172,13 +179,13 @@ async fn the_delay_is_learned_and_costs_what_is_allowed() {
         .redundancy(Redundancy::hedge(2))
         .extra_load(Ratio::percent(6));
     let root = Buttress::new().policy("set", policy);
-    let sent = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let counted = std::sync::Arc::clone(&sent);
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&sent);
     // One call in fifty takes 200 ms, the others 5 to 9 ms.
     let connect = move |_: &Endpoint| {
-        let sent = std::sync::Arc::clone(&counted);
+        let sent = Arc::clone(&counted);
         service_fn(move |n: u64| {
-            let nth = sent.fetch_add(1, std::sync::atomic::Ordering::Relaxed) as u64;
+            let nth = sent.fetch_add(1, Ordering::Relaxed) as u64;
             async move {
                 let span = if nth % 50 == 49 {
                     200 * MS
@@ -198,7 +205,7 @@ async fn the_delay_is_learned_and_costs_what_is_allowed() {
     let mut before = 0;
     for n in 0..6_000_u64 {
         if n == 4_000 {
-            before = sent.load(std::sync::atomic::Ordering::Relaxed);
+            before = sent.load(Ordering::Relaxed);
         }
         let began = CLOCK.now();
         assert_eq!(service.clone().oneshot(n).await.unwrap(), n);
@@ -209,7 +216,7 @@ async fn the_delay_is_learned_and_costs_what_is_allowed() {
     let after = service.destination().hedge_after().unwrap();
     assert!((9 * MS..=12 * MS).contains(&after.delay), "{after:?}");
     assert!(slowest <= 30 * MS, "{slowest:?}");
-    let extra = sent.load(std::sync::atomic::Ordering::Relaxed) - before - 2_000;
+    let extra = sent.load(Ordering::Relaxed) - before - 2_000;
     assert!((30..=120).contains(&extra), "{extra}");
 }
 
@@ -221,11 +228,11 @@ async fn a_set_whose_calls_no_copy_would_shorten_is_prepared_for_stalls_all_the_
         .extra_load(Ratio::percent(3));
     let root = Buttress::new().policy("set", policy);
     // All take 5 to 9 ms, but one; from the 4000th on one in 200 stalls, and its copy does not.
-    let last = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(u64::MAX));
+    let last = Arc::new(AtomicU64::new(u64::MAX));
     let connect = move |_: &Endpoint| {
-        let last = std::sync::Arc::clone(&last);
+        let last = Arc::clone(&last);
         service_fn(move |n: u64| {
-            let copy = last.swap(n, std::sync::atomic::Ordering::Relaxed) == n;
+            let copy = last.swap(n, Ordering::Relaxed) == n;
             let span = match n {
                 100 => 60 * MS,
                 4_000.. if n.is_multiple_of(200) && !copy => 500 * MS,
@@ -250,6 +257,63 @@ async fn a_set_whose_calls_no_copy_would_shorten_is_prepared_for_stalls_all_the_
         }
     }
     assert!(slowest <= 25 * MS, "{slowest:?}");
+}
+
+/// Two endpoints that each serve one call after another in 10 ms, and stall now and then until the delay of hedges is learned. Then twelve
+/// calls come at once; `stuck`, the first of the two serves nobody any more. How many copies are sent?
+async fn copies_beside_a_queue(stuck: bool) -> usize {
+    let policy = Policy::new()
+        .deadline(Duration::from_secs(1))
+        .redundancy(Redundancy::hedge(2))
+        .extra_load(Ratio::percent(20));
+    let root = Buttress::new().policy("set", policy);
+    let sends = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&sends);
+    let connect = move |endpoint: &Endpoint| {
+        let (one, sends) = (Arc::new(Mutex::new(())), Arc::clone(&counted));
+        let stuck = stuck && endpoint.address() == "a";
+        service_fn(move |n: u64| {
+            let (one, sends) = (Arc::clone(&one), Arc::clone(&sends));
+            async move {
+                sends.fetch_add(1, Ordering::Relaxed);
+                let _first = one.lock().await;
+                let span = match n {
+                    0..3_000 if n % 50 == 49 => 200 * MS,
+                    4_000.. if stuck => 900 * MS,
+                    _ => 10 * MS,
+                };
+                tokio::time::sleep(span).await;
+                Ok::<_, BoxError>(n)
+            }
+        })
+    };
+    let sets = fixed(["a", "b"]).unwrap();
+    let service = (root.dispatch("set", Idempotent(Plain), sets, connect)).unwrap();
+    // Two at a time, one for each.
+    for n in (0..4_000).step_by(2) {
+        let (one, other) = (service.clone(), service.clone());
+        let (one, other) = tokio::join!(one.oneshot(n), other.oneshot(n + 1));
+        assert!(one.is_ok() && other.is_ok());
+    }
+    let after = service.destination().hedge_after().unwrap();
+    assert!((10 * MS..15 * MS).contains(&after.delay), "{after:?}");
+    let before = sends.load(Ordering::Relaxed);
+    let mut calls = JoinSet::new();
+    (4_000..4_012).for_each(|n| {
+        calls.spawn(service.clone().oneshot(n));
+    });
+    assert!(calls.join_all().await.iter().all(Result::is_ok));
+    sends.load(Ordering::Relaxed) - before - 12
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_copy_is_sent_beside_a_call_that_waits_for_its_turn() {
+    assert_eq!(copies_beside_a_queue(false).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn copies_are_sent_beside_calls_that_wait_for_one_who_is_stuck() {
+    assert_eq!(copies_beside_a_queue(true).await, 6);
 }
 
 #[tokio::test(start_paused = true)]

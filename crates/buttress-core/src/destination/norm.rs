@@ -46,6 +46,7 @@ pub(crate) struct Norm {
     age: AtomicU64,
     /// How late a call has to be to prove that late calls are of no queue; zero until the age is learned.
     proof: AtomicU64,
+    /// The same of a server that goes on answering; its timeout, until the age is learned.
     proof_at_work: AtomicU64,
     /// An age it was raised to by hand of the only one there is; zero if it was not.
     borne: AtomicU64,
@@ -69,14 +70,12 @@ pub(crate) struct Norm {
 
 impl Norm {
     pub(crate) fn new(rules: &Rules) -> Self {
-        let age = rules
-            .timeout
-            .filter(|_| rules.parts.health)
-            .map_or(NEVER, |timeout| nanos(timeout / 2));
+        let timeout = rules.timeout.filter(|_| rules.parts.health);
+        let age = timeout.map_or(NEVER, |timeout| nanos(timeout / 2));
         Self {
             age: AtomicU64::new(age),
             proof: AtomicU64::new(0),
-            proof_at_work: AtomicU64::new(0),
+            proof_at_work: AtomicU64::new(timeout.map_or(0, nanos)),
             borne: AtomicU64::new(0),
             resumed: AtomicU64::new(0),
             slept: AtomicU64::new(0),

@@ -1,18 +1,19 @@
 //! What a picker reads of one endpoint.
 
-use super::word::Word;
+use super::{line::Line, word::Word};
 use crate::{
     pick::Load,
     sync::{AtomicU64, Ordering},
 };
 
-/// The two words that are looked at without calling.
+/// What is looked at without calling.
 #[derive(Debug)]
 pub(crate) struct Front {
     /// What a healthy call needs to know of `signs`, in one load: see [`Word`].
     word: AtomicU64,
     /// What its calls are like now.
     pub(super) load: Load,
+    pub(super) line: Line,
 }
 
 impl Front {
@@ -20,6 +21,7 @@ impl Front {
         Self {
             word: AtomicU64::new(word.bits()),
             load: Load::default(),
+            line: Line::default(),
         }
     }
 

@@ -8,6 +8,7 @@ mod force;
 mod front;
 mod host;
 mod lane;
+mod line;
 mod probed;
 mod reported;
 mod said;
@@ -18,6 +19,8 @@ mod state;
 mod throttled;
 mod turns;
 mod word;
+
+use std::time::Duration;
 
 pub use force::Force;
 pub use host::{Host, Parts, Rules};
@@ -216,6 +219,13 @@ impl Vitals {
     /// A call failed here first, and was `covered` by another, or not.
     pub fn switched(&self, covered: bool) {
         self.known().switches.count(covered);
+    }
+
+    /// Does a call to it begun at `started` stand in a line that moves? Calls are answered in turn, and one was within `patience`: then a copy
+    /// would stand in another line, and cost those behind it as much as it wins. Tells after how long that is to be asked again.
+    #[must_use]
+    pub fn in_line(&self, started: Nanos, now: Nanos, patience: Duration) -> Option<Duration> {
+        self.known().front.line.holds(started, now, patience)
     }
 
     /// Is there evidence against it?

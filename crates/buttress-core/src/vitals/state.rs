@@ -324,6 +324,9 @@ impl State {
         }
         if self.is_picked() {
             self.front.load.end(now, now.since(permit.started), outcome);
+            if outcome.sign() == Sign::Good {
+                self.front.line.answered(permit.started, now);
+            }
         }
         let found = permit.seat.place.is_some_and(|place| shard.leave(place));
         if let Outcome::Overload(hint) = outcome {
@@ -520,7 +523,7 @@ impl State {
     /// Was it so late that no queue of calls that go well explains it?
     fn is_proof(&self, permit: &Permit, now: Nanos) -> bool {
         let norm = &self.destination.norm;
-        norm.waited(permit.started, now) >= norm.proof(false)
+        norm.waited(permit.started, now) >= self.proof(now)
     }
 
     /// So late a call has to be to prove now that late calls stand in no queue.

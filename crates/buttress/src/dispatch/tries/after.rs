@@ -1,7 +1,10 @@
 //! What follows when an attempt was sent, and when it has landed.
 
+use std::time::Duration;
+
 use buttress_core::{
-    Attempt, End, Ended, Nanos, Outcome, Panic, Progress, Protocol, Receipt, Refusal, Resend, Step,
+    Attempt, End, Ended, HedgePolicy, Nanos, Outcome, Panic, Progress, Protocol, Receipt,
+    Redundancy, Refusal, Resend, Step,
 };
 use tower_service::Service;
 
@@ -133,6 +136,9 @@ where
         P: Resend<Req>,
     {
         self.take_up(protocol, plan);
+        if let Some(pause) = self.in_line(running, plan, members) {
+            return Stage::Resting(Some(self.now.after(pause)));
+        }
         let rest = if running > 0 {
             Stage::Resting(None)
         } else {
@@ -146,6 +152,19 @@ where
         } else {
             rest
         }
+    }
+
+    /// Does the attempt that is to be hedged only wait for its turn? Then for how long it is left alone. A delay that was not learned holds
+    /// whatever the endpoint does.
+    fn in_line(&self, running: u32, plan: &Plan, members: &Members<S>) -> Option<Duration> {
+        let Redundancy::Hedge(HedgePolicy { after: None, .. }) = self.redundancy else {
+            return None;
+        };
+        let (last, _) = self.tried[..self.tried_count]
+            .split_last()
+            .filter(|_| running > 0)?;
+        let patience = plan.source.destination().hedge_after()?.delay;
+        (members.all[*last as usize].vitals).in_line(self.sent, self.now, patience)
     }
 
     /// An attempt failed: where to from here?
