@@ -18,6 +18,7 @@ fn a_file_and_a_builder_say_the_same() {
             .redundancy(Redundancy::failover(3))
             .extra_load(Ratio::new(0.25))
             .peak_load(Ratio::new(0.6))
+            .resets(1_000)
             .health(HealthPolicy::consecutive(7))
             .breaker(
                 BreakerPolicy::new()
@@ -36,6 +37,7 @@ fn a_file_and_a_builder_say_the_same() {
         redundancy      = { failover = 3 }
         extra_load      = 0.25
         peak_load       = 0.6
+        resets          = 1000
         health          = { consecutive = 7 }
         breaker         = { open_for = "1s", up_to = "1m", close_after = 5 }
         "#,

@@ -2,6 +2,7 @@
 
 mod faults;
 mod frames;
+mod resets;
 mod served;
 mod support;
 mod well;

@@ -25,6 +25,13 @@ pub trait Protocol<Res, Err>: Clone {
         Poll::Ready(())
     }
 
+    /// How many calls an endpoint may see dropped in half a minute, for others were answered first. Servers may take more for an attack.
+    /// By default as many as there are. Asked of a [hedge](crate::Redundancy::hedge) and a [race](crate::Redundancy::race), where
+    /// the policy does not say.
+    fn resets(&self) -> Option<u32> {
+        None
+    }
+
     /// Do two good answers agree? Asked of a [quorum](crate::Redundancy::quorum). By default they do: then it counts how many have
     /// done what they were asked to.
     fn agree(&self, _one: &Res, _other: &Res) -> bool {

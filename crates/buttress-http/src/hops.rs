@@ -20,6 +20,10 @@ pub const EPOCH_HEADER: HeaderName = HeaderName::from_static("x-buttress-epoch")
 
 const SPENT: &[u8] = b"spent";
 
+/// How many calls that are dropped a server bears in half a minute: as many streams may be reset on a connection to Netty's
+/// (`decoderEnforceMaxRstFramesPerWindow`, since CVE-2023-44487), then it is closed.
+pub(crate) const RESETS: u32 = 200;
+
 /// Are extra sends at an end?
 pub(crate) fn is_spent(word: &[u8]) -> bool {
     word.trim_ascii().eq_ignore_ascii_case(SPENT)

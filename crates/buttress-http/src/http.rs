@@ -10,7 +10,7 @@ use http_body::Body;
 
 use crate::{
     BoxedErrors, Discarding, Errors, GuardedBody, Replay, Replayable, TypedErrors, classify, hints,
-    panics, refuse, resend,
+    hops, panics, refuse, resend,
 };
 
 /// HTTP: 5xx fail, 429 and 503 with `Retry-After` are overload, other 4xx are the caller's fault.
@@ -153,6 +153,10 @@ impl<B: Body, E, K: Errors<E>> Protocol<Response<B>, E> for Http<K> {
                 .unwrap_or_else(|| self.head(response.status(), response.headers())),
             Err(error) => classify::error(K::chain(error)),
         }
+    }
+
+    fn resets(&self) -> Option<u32> {
+        Some(hops::RESETS)
     }
 
     fn respond(&self, response: Response<B>, receipt: Receipt) -> Self::Response {

@@ -11,7 +11,7 @@ use buttress_core::{
 use reqwest::{Body, Request, Response, ResponseBuilderExt as _};
 use tower_service::Service;
 
-use crate::{At, Errors, GuardedBody, Http, classify, hints, refuse, resend};
+use crate::{At, Errors, GuardedBody, Http, classify, hints, hops, refuse, resend};
 
 /// Its response stays what it is, [`url`](Response::url) and all, with the body under guard. Refusals are responses, too; whoever gets
 /// one finds the [`Refusal`] in its [`extensions`](Response::extensions), and no `url`, for nobody was asked.
@@ -26,6 +26,10 @@ impl<E, K: Errors<E>> Protocol<Response, E> for Http<K> {
             Ok(response) => self.head(response.status(), response.headers()),
             Err(error) => judge(K::chain(error)),
         }
+    }
+
+    fn resets(&self) -> Option<u32> {
+        Some(hops::RESETS)
     }
 
     fn respond(&self, response: Response, receipt: Receipt) -> Response {

@@ -23,6 +23,10 @@ macro_rules! pass_on {
                 self.0.poll_begun(response, cx)
             }
 
+            fn resets(&self) -> Option<u32> {
+                ::buttress_core::Protocol::<Res, Err>::resets(&self.0)
+            }
+
             fn agree(&self, one: &Res, other: &Res) -> bool {
                 self.0.agree(one, other)
             }

@@ -96,6 +96,10 @@ impl<P: Protocol<Res, Err>, Res, Err> Protocol<Res, Err> for Idempotent<P> {
         self.0.poll_begun(response, cx)
     }
 
+    fn resets(&self) -> Option<u32> {
+        self.0.resets()
+    }
+
     fn agree(&self, one: &Res, other: &Res) -> bool {
         self.0.agree(one, other)
     }

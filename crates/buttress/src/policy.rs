@@ -24,6 +24,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// | `tolerable` | 1 % | failed calls that are no reason to act |
 /// | `false_alarm_every` | 30 days | how seldom a healthy destination may be taken for ill, all its endpoints together |
 /// | `extra_load` | 10 % | extra sends allowed, of all requests, plus a reserve of 10 |
+/// | `resets` | by protocol: of HTTP and gRPC 200 | how many calls an endpoint may see dropped in half a minute, for others were answered first |
 /// | `peak_load` | not declared | how much of what the endpoints can bear is in use at peak, without extra sends |
 /// | `health` | derived from `tolerable` and `false_alarm_every` | when an endpoint counts as down |
 /// | `caller_share` | none | the largest part of the evidence that may come from one caller |
@@ -78,6 +79,8 @@ pub struct Policy {
     redundancy: Redundancy,
     extra_load: Ratio,
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    resets: Option<u32>,
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     peak_load: Option<Ratio>,
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     caller_share: Option<Ratio>,
@@ -105,6 +108,7 @@ impl Policy {
             false_alarm_every: Rules::default().false_alarm_every,
             redundancy: Redundancy::None,
             extra_load: Ratio::percent(10),
+            resets: None,
             peak_load: None,
             caller_share: None,
             health: HealthPolicy::default(),
@@ -193,6 +197,18 @@ impl Policy {
     #[must_use]
     pub const fn extra_load(mut self, share: Ratio) -> Self {
         self.extra_load = share;
+        self
+    }
+
+    /// Sets how many calls an endpoint may see dropped in half a minute, for others were answered first. Where it would be more, no copy is
+    /// sent beside a call to it, by a hedge or a race.
+    ///
+    /// Over HTTP/2 a call that is dropped resets its stream, and many resets look like an attack (CVE-2023-44487): Netty's servers end a
+    /// connection after 200 in 30 s, Envoy's where most streams of one are reset. So 200 is what HTTP and gRPC bear by default; raise it
+    /// where your servers bear more. Of a quorum what is not needed is dropped all the same.
+    #[must_use]
+    pub const fn resets(mut self, most: u32) -> Self {
+        self.resets = Some(most);
         self
     }
 
@@ -405,6 +421,10 @@ impl Policy {
 
     pub(crate) const fn asks_again(&self) -> Redundancy {
         self.redundancy
+    }
+
+    pub(crate) const fn most_resets(&self) -> Option<u32> {
+        self.resets
     }
 
     pub(crate) const fn extra(&self) -> Ratio {

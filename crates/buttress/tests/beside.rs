@@ -317,6 +317,21 @@ async fn copies_are_sent_beside_calls_that_wait_for_one_who_is_stuck() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_no_call_may_be_dropped_no_two_are_raced_and_a_quorum_is_all_the_same() {
+    for (redundancy, sends) in [(Redundancy::race(2), 1), (Redundancy::quorum(2, 3), 3)] {
+        let policy = Policy::new()
+            .redundancy(redundancy)
+            .extra_load(Ratio::percent(200))
+            .resets(0);
+        let set = Set::of(policy, &["slow1", "slow2", "slow3"]);
+        set.service.clone().oneshot(1).await.unwrap();
+        assert_eq!(set.calls(), sends, "{redundancy}");
+        let withheld = set.service.destination().calls().counts().withheld;
+        assert_eq!(withheld > 0, sends == 1, "{redundancy}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn hedging_does_not_hide_an_endpoint_that_hangs() {
     let policy = Policy::new()
         .deadline(40 * MS)

@@ -18,6 +18,8 @@ pub struct CallCounts {
     pub extra: u64,
     /// Not sent again, though there was a copy: more of the request had gone by than is kept, or it had failed.
     pub committed: u64,
+    /// Not sent beside another, though it was time to: the endpoint would have seen more of its calls dropped than it bears.
+    pub withheld: u64,
 }
 
 /// The calls under one policy of a root. Clones share the counts.
@@ -31,6 +33,7 @@ struct Counters {
     degraded: AtomicU64,
     extra: AtomicU64,
     committed: AtomicU64,
+    withheld: AtomicU64,
 }
 
 impl Default for Calls {
@@ -49,6 +52,7 @@ impl Calls {
             degraded: AtomicU64::new(0),
             extra: AtomicU64::new(0),
             committed: AtomicU64::new(0),
+            withheld: AtomicU64::new(0),
         }))
     }
 
@@ -62,6 +66,7 @@ impl Calls {
             degraded: self.0.degraded.load(Ordering::Relaxed),
             extra: self.0.extra.load(Ordering::Relaxed),
             committed: self.0.committed.load(Ordering::Relaxed),
+            withheld: self.0.withheld.load(Ordering::Relaxed),
         }
     }
 
@@ -83,6 +88,11 @@ impl Calls {
     /// One was not sent again, for its copy could no longer be read from its beginning.
     pub fn committed(&self) {
         self.0.committed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One was not sent beside another, for it would have been one too many to be dropped.
+    pub fn withheld(&self) {
+        self.0.withheld.fetch_add(1, Ordering::Relaxed);
     }
 
     /// One was answered by what stands in for the destination.

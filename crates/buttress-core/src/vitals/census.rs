@@ -34,7 +34,7 @@ impl State {
             calls: good + failures,
             failures,
             late: self.late.load(Ordering::Relaxed),
-            overtaken: self.overtaken.load(Ordering::Relaxed),
+            overtaken: u64::from(self.overtaken.load(Ordering::Relaxed)),
         };
         if census.calls == 0 && census.late == 0 {
             return Census::default();

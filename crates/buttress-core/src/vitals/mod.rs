@@ -3,6 +3,7 @@
 mod ages;
 mod callers;
 mod census;
+mod dropped;
 mod entry;
 mod force;
 mod front;
@@ -226,6 +227,12 @@ impl Vitals {
     #[must_use]
     pub fn in_line(&self, started: Nanos, now: Nanos, patience: Duration) -> Option<Duration> {
         self.known().front.line.holds(started, now, patience)
+    }
+
+    /// How many calls to it were dropped in the last half minute, or in up to twice as long, for others were answered first.
+    #[must_use]
+    pub fn dropped(&self, now: Nanos) -> u32 {
+        self.known().dropped.of_late(now)
     }
 
     /// Is there evidence against it?

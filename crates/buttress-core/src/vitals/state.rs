@@ -5,6 +5,7 @@ use std::{sync::OnceLock, time::Duration};
 use super::{
     Force,
     census::Asked,
+    dropped::Dropped,
     front::Front,
     lane::count,
     probed::Found,
@@ -88,12 +89,13 @@ pub(crate) struct State {
     /// Calls that were evidence for their age.
     pub(super) late: AtomicU64,
     /// Calls that were given up, for another was answered first, late or not.
-    pub(super) overtaken: AtomicU64,
+    pub(super) overtaken: AtomicU32,
+    seed: u32,
+    pub(super) dropped: Dropped,
     /// Made when something was counted.
     pub(super) asked: Mutex<Option<Box<Asked>>>,
     /// Made when something happens.
     signs: OnceLock<Box<Mutex<Signs>>>,
-    seed: u64,
 }
 
 impl State {
@@ -139,10 +141,11 @@ impl State {
             out: AtomicBool::new(false),
             pressing: AtomicBool::new(false),
             late: AtomicU64::new(0),
-            overtaken: AtomicU64::new(0),
+            overtaken: AtomicU32::new(0),
+            dropped: Dropped::default(),
             asked: Mutex::default(),
             signs: OnceLock::new(),
-            seed,
+            seed: seed as u32,
         }
     }
 
@@ -504,6 +507,7 @@ impl State {
     pub(super) fn overtaken(&self, started: Nanos, now: Nanos) -> Outcome {
         // Late or not: whoever solves the delay of hedges must know of those that it is for. Relaxed: a counter orders nothing.
         self.overtaken.fetch_add(1, Ordering::Relaxed);
+        self.dropped.count(now);
         if self.destination.rules.parts.health && self.destination.norm.is_late(started, now) {
             Outcome::Late
         } else {
@@ -646,7 +650,7 @@ impl State {
             || shared.bank(),
             alone,
             self.born,
-            self.seed,
+            u64::from(self.seed),
         )
     }
 
@@ -687,7 +691,7 @@ impl State {
     pub(super) fn takes_turn(&self) -> bool {
         match self.word().state() {
             crate::State::Closed => true,
-            crate::State::Ramping => self.turns.take(self.share(), self.seed),
+            crate::State::Ramping => self.turns.take(self.share(), u64::from(self.seed)),
             crate::State::HalfOpen => self.share() > 0.0,
             crate::State::Open => false,
         }

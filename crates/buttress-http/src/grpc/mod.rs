@@ -208,6 +208,10 @@ where
         first::poll(response, cx)
     }
 
+    fn resets(&self) -> Option<u32> {
+        Some(hops::RESETS)
+    }
+
     fn respond(&self, response: Response<B>, receipt: Receipt) -> Self::Response {
         first::respond(response, receipt)
     }

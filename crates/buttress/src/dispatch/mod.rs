@@ -56,6 +56,8 @@ struct Plan {
     redundancy: Redundancy,
     probe: ProbePolicy,
     limits: Limits,
+    /// How many calls an endpoint may see dropped, if the policy says so.
+    resets: Option<u32>,
 }
 
 impl Plan {
@@ -66,6 +68,7 @@ impl Plan {
             redundancy: policy.asks_again(),
             probe: policy.probes(),
             limits: policy.limits(),
+            resets: policy.most_resets(),
         }
     }
 }

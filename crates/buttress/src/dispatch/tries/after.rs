@@ -89,7 +89,7 @@ where
         members: &Members<S>,
     ) -> Stage
     where
-        P: Resend<Req>,
+        P: Protocol<Res, Err> + Resend<Req>,
     {
         if self.redundancy.waits() {
             return Stage::Resting(None);
@@ -97,7 +97,9 @@ where
         self.take_up(protocol, plan);
         let fresh = members.all.len() > self.tried_count;
         match self.step(None, running, fresh, plan) {
-            Step::Launch if self.pay(plan) => Stage::Picking,
+            Step::Launch if self.may_drop(running, protocol, plan, members) && self.pay(plan) => {
+                Stage::Picking
+            }
             Step::LaunchAt(at) => Stage::Resting(Some(at)),
             Step::Stop => Stage::Over,
             _ if running > 0 => Stage::Resting(None),
@@ -133,7 +135,7 @@ where
         members: &Members<S>,
     ) -> Stage
     where
-        P: Resend<Req>,
+        P: Protocol<Res, Err> + Resend<Req>,
     {
         self.take_up(protocol, plan);
         if let Some(pause) = self.in_line(running, plan, members) {
@@ -147,7 +149,7 @@ where
         // Beside another nothing is paid for before there is somebody to ask.
         let somebody = self.request.is_some()
             && (running == 0 || members.reaches(self.now, |place| self.over(place)));
-        if somebody && self.pay(plan) {
+        if somebody && self.may_drop(running, protocol, plan, members) && self.pay(plan) {
             Stage::Picking
         } else {
             rest
@@ -165,6 +167,34 @@ where
             .filter(|_| running > 0)?;
         let patience = plan.source.destination().hedge_after()?.delay;
         (members.all[*last as usize].vitals).in_line(self.sent, self.now, patience)
+    }
+
+    /// When another is sent beside those under way, may any of them be dropped in the end?
+    fn may_drop<P>(&self, running: u32, protocol: &P, plan: &Plan, members: &Members<S>) -> bool
+    where
+        P: Protocol<Res, Err>,
+    {
+        let Some(most) = self.most_resets(running, protocol, plan) else {
+            return true;
+        };
+        let bears = |place: usize| members.all[place].vitals.dropped(self.now) < most;
+        let may = (self.tried[..self.tried_count].iter()).all(|place| bears(*place as usize))
+            && members.reaches(self.now, |place| self.over(place) || !bears(place));
+        if !may {
+            plan.source.destination().calls().withheld();
+        }
+        may
+    }
+
+    /// How many of its calls whoever is asked beside another may see dropped. A quorum needs all of them.
+    pub(super) fn most_resets<P>(&self, running: u32, protocol: &P, plan: &Plan) -> Option<u32>
+    where
+        P: Protocol<Res, Err>,
+    {
+        if running == 0 || self.redundancy.agreement().is_some() {
+            return None;
+        }
+        plan.resets.or(protocol.resets())
     }
 
     /// An attempt failed: where to from here?

@@ -2,7 +2,9 @@
 
 use std::task::{Context, Poll};
 
-use buttress_core::{Admission, Attempt, Describe, Limiter, Nanos, Refusal, Resend, Ticket};
+use buttress_core::{
+    Admission, Attempt, Describe, Limiter, Nanos, Protocol, Refusal, Resend, Ticket,
+};
 use tower_service::Service;
 
 use super::{Launched, Tries};
@@ -59,7 +61,7 @@ where
         members: &Members<S>,
     ) -> Launched<S::Future>
     where
-        P: Resend<Req> + Describe<Req>,
+        P: Protocol<Res, Err> + Resend<Req> + Describe<Req>,
     {
         let over = Launched::nothing(Stage::Over);
         let (Some(wait), Some((place, _)), Some(request)) =
@@ -94,7 +96,7 @@ where
         members: &Members<S>,
     ) -> Poll<Launched<S::Future>>
     where
-        P: Resend<Req> + Describe<Req>,
+        P: Protocol<Res, Err> + Resend<Req> + Describe<Req>,
     {
         let turn = self.line.ticket.as_mut().map(|(ticket, _)| ticket.poll(cx));
         let launched = match turn {
@@ -128,7 +130,7 @@ where
         members: &Members<S>,
     ) -> Launched<S::Future>
     where
-        P: Resend<Req> + Describe<Req>,
+        P: Protocol<Res, Err> + Resend<Req> + Describe<Req>,
     {
         self.now = attempt.started();
         match self.line.full.take() {

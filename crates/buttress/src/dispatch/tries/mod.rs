@@ -216,8 +216,12 @@ where
         // without them it would be out for ever.
         let attempts = self.redundancy.attempts();
         let may_probe = attempts == 1 || attempts > self.launched + 1;
+        let most = self.most_resets(running, protocol, plan);
+        let bears = |place: usize| {
+            most.is_none_or(|most| members.all[place].vitals.dropped(self.now) < most)
+        };
         let place = members.pick(self.now, fastrand::u64(..), may_probe, |place| {
-            self.over(place)
+            self.over(place) || !bears(place)
         });
         let Some(place) = place else {
             return match running {
@@ -303,7 +307,7 @@ where
         members: &Members<S>,
     ) -> Launched<S::Future>
     where
-        P: Resend<Req> + Describe<Req>,
+        P: Protocol<Res, Err> + Resend<Req> + Describe<Req>,
     {
         match members.admit(place, self.now) {
             Ok(attempt) => self.launch((place, service, attempt), running, protocol, plan, members),
@@ -325,7 +329,7 @@ where
         members: &Members<S>,
     ) -> Launched<S::Future>
     where
-        P: Resend<Req> + Describe<Req>,
+        P: Protocol<Res, Err> + Resend<Req> + Describe<Req>,
     {
         let Some(mut request) = self.request.take() else {
             return Launched::nothing(Stage::Resting(None));
