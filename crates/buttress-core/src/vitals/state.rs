@@ -1,5 +1,9 @@
 //! What is known of one endpoint, shared by all lanes.
 
+mod begin;
+mod kept;
+mod late;
+
 use std::{sync::OnceLock, time::Duration};
 
 use super::{
@@ -16,15 +20,12 @@ use super::{
     word::Word,
 };
 use crate::{
-    Cause, Endpoint, EventKind, HealthPolicy, Labels, Nanos, Outcome, Permit, Refusal, Sign,
-    Verdict,
+    Endpoint, EventKind, HealthPolicy, Nanos, Outcome, Permit, Sign, Verdict,
     destination::{Ruling, Shared},
     health::{Alarm, Bank},
     limit::Limit,
-    locate::{Call, Ending, Record},
-    permit::Seat,
     pick::{Glance, Membership},
-    stats::{Kept, Latency, Note, Switches},
+    stats::{Latency, Switches},
     sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, lock},
 };
 
@@ -191,134 +192,6 @@ impl State {
         only.into_iter().chain(self.shards.iter())
     }
 
-    #[inline]
-    pub(super) fn permit(&self, shard: &Shard, lane: u8, now: Nanos) -> Result<Permit, Refusal> {
-        let word = self.word();
-        self.refuse(word, shard, now)?;
-        self.throttle(word, shard, now)?;
-        let holds = self.enter(word, shard)?;
-        self.begin(word, shard, lane, now, holds)
-    }
-
-    /// Refuses what needs no lock to be refused.
-    #[inline]
-    pub(super) fn refuse(&self, word: Word, shard: &Shard, now: Nanos) -> Result<(), Refusal> {
-        if word.flows() {
-            return Ok(());
-        }
-        if word.is_withdrawn() {
-            shard.counters.rejected();
-            return Err(Refusal::Withdrawn);
-        }
-        // While it is open and its time has not come, nothing can change: no lock.
-        let due = self.due(now);
-        if word.state() == crate::State::Open && due > now {
-            shard.counters.rejected();
-            return Err(Refusal::Open {
-                retry_after: due.since(now),
-            });
-        }
-        Ok(())
-    }
-
-    /// Begins a call that was not refused, and may hold one of the places there are.
-    #[inline]
-    pub(super) fn begin(
-        &self,
-        word: Word,
-        shard: &Shard,
-        lane: u8,
-        now: Nanos,
-        holds: bool,
-    ) -> Result<Permit, Refusal> {
-        let (generation, probe) = if word.flows() {
-            (word.generation(), false)
-        } else {
-            self.ask(shard, now, holds)?
-        };
-        Ok(Permit {
-            started: now,
-            generation,
-            probe,
-            seat: self.board(shard, lane, now, holds),
-        })
-    }
-
-    /// May a call begin though calls do not flow? Under which generation, then, and is it a probe?
-    #[cold]
-    fn ask(&self, shard: &Shard, now: Nanos, holds: bool) -> Result<(u32, bool), Refusal> {
-        let (permit, change) = self.update(|signs| signs.permit(now));
-        self.tell(now, change);
-        match permit {
-            Ok(permit) => Ok((permit.generation, permit.probe)),
-            Err(retry_after) => {
-                self.leave(shard, holds);
-                shard.counters.rejected();
-                Err(Refusal::Open { retry_after })
-            }
-        }
-    }
-
-    /// The same, though its breaker says no: where health is disregarded, and its limit and its throttle are not. What comes of it is
-    /// counted, and believed by nobody.
-    pub(super) fn permit_anyway(
-        &self,
-        shard: &Shard,
-        lane: u8,
-        now: Nanos,
-    ) -> Result<Permit, Refusal> {
-        self.permit(shard, lane, now).or_else(|refusal| {
-            let word = self.word();
-            if word.is_withdrawn() || !matches!(refusal, Refusal::Open { .. }) {
-                return Err(refusal);
-            }
-            self.throttle(word, shard, now)?;
-            let holds = self.enter(word, shard)?;
-            Ok(Permit {
-                started: now,
-                generation: word.generation().wrapping_sub(1),
-                probe: false,
-                seat: self.board(shard, lane, now, holds),
-            })
-        })
-    }
-
-    #[inline]
-    fn board(&self, shard: &Shard, lane: u8, now: Nanos, holds: bool) -> Seat {
-        let seat = if self.is_one_of_many() {
-            shard.board_only(now)
-        } else {
-            shard.board(lane, now)
-        };
-        let seat = Seat { holds, ..seat };
-        // Only who is picked among several is counted where all lanes meet.
-        if self.is_picked() {
-            self.front.load.begin(now);
-        }
-        self.watch(now);
-        seat
-    }
-
-    pub(super) fn label(&self, permit: &mut Permit, labels: Labels<'_>) {
-        if !self.destination.rules.parts.health {
-            return;
-        }
-        let number =
-            |name: Option<&str>| name.map_or(0, |name| self.destination.names().number(name));
-        let (route, method) = (number(labels.route), number(labels.method));
-        let caller = labels
-            .caller
-            .map_or(0, |name| self.destination.caller(name));
-        if (route, method, caller) == (0, 0, 0) {
-            return;
-        }
-        let seat = &mut permit.seat;
-        (seat.note.route, seat.note.method, seat.note.caller) = (route, method, caller);
-        if let Some(place) = seat.place {
-            self.shard(seat.lane).note(place, seat.note);
-        }
-    }
-
     /// The whole life of a fact: count, judge, act, tell.
     pub(super) fn record(&self, shard: &Shard, permit: &Permit, now: Nanos, outcome: Outcome) {
         shard.counters.finished(outcome);
@@ -383,21 +256,6 @@ impl State {
         self.destination.observe(now);
     }
 
-    /// What was asked at `asked` was answered, though too late: what is slow is not dead.
-    pub(super) fn answers_late(&self, asked: Nanos, after: Duration) {
-        let [started, took] = &self.late_answer;
-        // Relaxed: two words that may belong to two calls, both of them late.
-        took.store(after.as_nanos() as u64, Ordering::Relaxed);
-        started.store(asked.as_u64(), Ordering::Relaxed);
-    }
-
-    /// How long a late call took that began at `since` or after and was answered.
-    pub(crate) fn late_answer_since(&self, since: Nanos) -> Option<Duration> {
-        let [started, took] = &self.late_answer;
-        (started.load(Ordering::Relaxed) >= since.as_u64().max(1))
-            .then(|| Duration::from_nanos(took.load(Ordering::Relaxed)))
-    }
-
     /// Do probes since `since` find it well, while calls fail?
     pub(crate) fn probes_well_since(&self, since: Nanos) -> bool {
         self.found.contradicted_since(since)
@@ -405,172 +263,6 @@ impl State {
 
     pub(crate) const fn born(&self) -> Nanos {
         self.born
-    }
-
-    /// What is to be kept of a call, for whoever wants to know where a fault lies.
-    #[inline]
-    fn record_of(&self, started: Nanos, note: Note, fact: Outcome) -> Option<Record> {
-        let health = self.destination.rules.parts.health;
-        let ending = Ending::of(fact).filter(|_| health)?;
-        Some(Record::pack(Call {
-            started: Call::millis(started),
-            ending,
-            route: note.route,
-            method: note.method,
-        }))
-    }
-
-    /// A call has grown too old.
-    pub(super) fn write_late(&self, shard: &Shard, lane: u8, started: Nanos, note: Note) {
-        let record = self.record_of(started, note, Outcome::Late);
-        let seat = Seat {
-            lane,
-            note,
-            ..Seat::default()
-        };
-        self.keep(shard, seat, record, None);
-    }
-
-    /// Keeps a call, and what it took.
-    #[inline]
-    fn keep(&self, shard: &Shard, seat: Seat, record: Option<Record>, took: Option<Duration>) {
-        let number = seat.note.number;
-        if self.is_one_of_many() {
-            let kept = Kept::new(record, took);
-            if kept != Kept::default() {
-                shard.keep(number, kept, !self.word().is_suspect());
-            }
-            return;
-        }
-        if let Some(took) = took {
-            self.latencies[usize::from(seat.lane & 1)]
-                .get_or_init(|| Box::new(Latency::new()))
-                .record(took);
-        }
-        if let Some(record) = record {
-            let apart = self.shards.of(usize::from(seat.lane));
-            apart.recorder().write(number, record);
-        }
-    }
-
-    /// What a call's end says about the endpoint, its age considered, and our own pauses.
-    fn weigh(&self, permit: &Permit, now: Nanos, outcome: Outcome, found: bool) -> Outcome {
-        if !self.destination.rules.parts.health {
-            return outcome;
-        }
-        let norm = &self.destination.norm;
-        match outcome {
-            Outcome::Success | Outcome::CallerFault if norm.is_late(permit.started, now) => {
-                self.weigh_late(permit, now, outcome, found)
-            }
-            Outcome::Failure(Cause::Timeout) => self.weigh_timeout(permit, now, outcome),
-            _ => outcome,
-        }
-    }
-
-    #[cold]
-    fn weigh_late(&self, permit: &Permit, now: Nanos, outcome: Outcome, found: bool) -> Outcome {
-        if self.must_bear(permit) {
-            let norm = &self.destination.norm;
-            self.answers_late(permit.started, now.since(permit.started));
-            norm.bear(norm.waited(permit.started, now));
-            return outcome;
-        }
-        // A probe found late is judged when it ends, for only then it decides.
-        if found && !permit.probe {
-            return outcome;
-        }
-        self.late.fetch_add(u64::from(!found), Ordering::Relaxed);
-        Outcome::Late
-    }
-
-    /// We slept: our timer fired late, and their answer may lie unread.
-    #[cold]
-    fn weigh_timeout(&self, permit: &Permit, now: Nanos, outcome: Outcome) -> Outcome {
-        self.destination.notice(now);
-        let norm = &self.destination.norm;
-        match self.destination.rules.timeout {
-            // A pause that is a good part of the timeout. Many short ones are a busy machine, and no excuse for whoever
-            // never answers.
-            Some(timeout)
-                if norm.slept() >= timeout / 4
-                    && norm.waited(permit.started, now) < timeout.mul_f64(0.9) =>
-            {
-                Outcome::Cancelled
-            }
-            _ => outcome,
-        }
-    }
-
-    /// A call begun at `started` is given up, for another one was answered first. It is late if healthy calls would have been answered
-    /// by now: else what another answers soon enough would hide who never does.
-    pub(super) fn overtaken(&self, started: Nanos, now: Nanos) -> Outcome {
-        // Late or not: whoever solves the delay of hedges must know of those that it is for. Relaxed: a counter orders nothing.
-        self.overtaken.fetch_add(1, Ordering::Relaxed);
-        self.dropped.count(now);
-        if self.destination.rules.parts.health && self.destination.norm.is_late(started, now) {
-            Outcome::Late
-        } else {
-            Outcome::Cancelled
-        }
-    }
-
-    /// Was it called on its way back, and is there nobody else? Then an answer is what matters, however slow: what is slower
-    /// for good would never come back.
-    fn must_bear(&self, permit: &Permit) -> bool {
-        let word = self.word();
-        self.endpoint.is_none()
-            && permit.generation == word.generation()
-            && matches!(word.state(), crate::State::HalfOpen | crate::State::Ramping)
-    }
-
-    /// Was it so late that no queue of calls that go well explains it?
-    fn is_proof(&self, permit: &Permit, now: Nanos) -> bool {
-        let norm = &self.destination.norm;
-        norm.waited(permit.started, now) >= self.proof(now)
-    }
-
-    /// So late a call has to be to prove now that late calls stand in no queue.
-    pub(super) fn proof(&self, now: Nanos) -> Duration {
-        self.destination.norm.proof(self.is_at_work(now))
-    }
-
-    /// Has it ended a call of late? Of one alone nobody knows.
-    fn is_at_work(&self, now: Nanos) -> bool {
-        self.endpoint.is_some() && self.front.load.quiet(now) < self.destination.norm.idle()
-    }
-
-    /// Was a call given up as late that will not be answered? Of a server that has answered since it lost the last it may stand in a queue.
-    fn is_lost(&self, outcome: Outcome) -> bool {
-        if outcome != Outcome::Late {
-            return false;
-        }
-        let good = self.good();
-        self.update(|signs| signs.answered_nothing_since(good))
-    }
-
-    /// What the call took, if that is worth knowing.
-    #[inline]
-    fn learns(&self, permit: &Permit, now: Nanos, outcome: Outcome) -> Option<Duration> {
-        // Late ones too: the age would shrink for ever if what exceeds it were forgotten. Not what a pause of our own has
-        // added to. What is late for one key says nothing of another.
-        let learns = outcome == Outcome::Success
-            && self.kind != Kind::Key
-            && self.destination.rules.parts.health
-            && permit.started >= self.destination.norm.resumed();
-        learns.then(|| now.since(permit.started))
-    }
-
-    /// Takes out what calls took since the last time: how many were seen in a bucket, and how many those stand for.
-    /// Where only some are kept, they stand for the answers beyond those that were `learned` from before.
-    pub(super) fn drain_latencies(&self, learned: &mut u64, mut each: impl FnMut(usize, u32, u32)) {
-        let own = self.latencies.iter().filter_map(OnceLock::get);
-        own.for_each(|latencies| latencies.drain(|bucket, count| each(bucket, count, count)));
-        if self.is_one_of_many() {
-            let answered = self.only.counters.good();
-            let new = answered.saturating_sub(std::mem::replace(learned, answered));
-            (self.only).learn(new, |bucket, calls| each(bucket, 1, calls));
-        }
     }
 
     /// So much evidence is enough from now on.
@@ -699,12 +391,6 @@ impl State {
 
     pub(crate) const fn endpoint(&self) -> Option<&Endpoint> {
         self.endpoint.as_ref()
-    }
-
-    /// The last calls.
-    pub(crate) fn recorded(&self) -> impl Iterator<Item = Call> + '_ {
-        let only = self.is_one_of_many().then(|| self.only.kept());
-        only.into_iter().flatten().chain(self.shards.recorded())
     }
 
     /// What tells it apart from others of its destination.
