@@ -12,8 +12,8 @@ use axum::{
     routing::{get, post_service},
 };
 use buttress::{
-    Buttress, CatchPanicLayer, Cause, GuardLayer, HealthPolicy, Http, LimitPolicy, Plain, Policy,
-    Refusal, Serving,
+    Buttress, CatchPanicLayer, Cause, GuardLayer, HealthPolicy, Http, Key, LimitPolicy, Plain,
+    Policy, Serving,
 };
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -361,31 +361,29 @@ async fn without_anybody_to_catch_it_a_panic_cuts_the_connection_and_is_counted_
 }
 
 #[tokio::test]
-async fn a_refusal_can_be_given_another_status_by_whoever_counts_by_client() {
-    let layer = GuardLayer::with_policy(
-        "orders",
-        Http,
-        &Policy::new().limit(LimitPolicy::concurrency(1)),
-    )
-    .unwrap();
-    let too_many = async |mut response: Response<Body>| {
-        if let Some(Refusal::Overloaded { .. }) = response.extensions().get() {
-            *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
-        }
-        response
-    };
+async fn a_tenant_with_too_many_calls_is_told_so() {
+    let policy = Policy::new().limit(LimitPolicy::concurrency(1));
+    let layer = GuardLayer::with_policy("orders", Http.too_many_requests(), &policy)
+        .unwrap()
+        .by(|request: &Request<Body>| Key::from(request.uri().path()));
     let app = Router::new()
-        .route("/", get(async || "well"))
-        .layer(layer.clone())
-        .layer(axum::middleware::map_response(too_many));
+        .route("/{tenant}", get(async || "well"))
+        .layer(layer.clone());
     let (base, client) = (serve(app).await, hyper());
-    let held = layer.handle().admit().unwrap();
-    let (refused, body) = ask(&client, Method::GET, base.clone()).await;
+    let tenants = ["a", "b"].map(|tenant| format!("{base}/{tenant}"));
+    assert_eq!(see(&client, tenants[0].clone()).await, (200, "well".into()));
+    let held = layer.handles().find("/a").unwrap().admit().unwrap();
+    let (refused, body) = ask(&client, Method::GET, tenants[0].clone()).await;
     assert_eq!(
         (refused.status().as_u16(), &refused.headers()["retry-after"]),
         (429, &"1".parse().unwrap())
     );
+    assert!(
+        body.contains(r#""title":"Too Many Requests","status":429"#),
+        "{body}"
+    );
     assert!(body.contains(r#""reason":"concurrency""#), "{body}");
+    assert_eq!(see(&client, tenants[1].clone()).await, (200, "well".into()));
     drop(held);
-    assert_eq!(see(&client, base).await, (200, "well".into()));
+    assert_eq!(see(&client, tenants[0].clone()).await, (200, "well".into()));
 }

@@ -36,6 +36,7 @@ use crate::{
 pub struct Http<E = TypedErrors> {
     replay: Replay,
     counting: Counting,
+    pub(crate) limits: Limits,
     errors: PhantomData<E>,
 }
 
@@ -50,6 +51,7 @@ pub type BoxedHttp = Http<BoxedErrors>;
 pub const Http: Http = Http {
     replay: Replay::DEFAULT,
     counting: Counting(None),
+    limits: Limits::All,
     errors: PhantomData,
 };
 
@@ -60,6 +62,7 @@ impl Http {
         Http {
             replay: self.replay,
             counting: self.counting,
+            limits: self.limits,
             errors: PhantomData,
         }
     }
@@ -97,6 +100,30 @@ impl<E> Http<E> {
         self
     }
 
+    /// Says `429 Too Many Requests` where a limit or shedding refuses, and not 503: that it is *this* client that sends too much (RFC 6585
+    /// §4). For guards whose keys are the clients, for only then a limit counts whose calls they are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use buttress_core::{Limiter, Protocol, Refusal};
+    /// use buttress_http::Http;
+    ///
+    /// let by_tenant = Http.too_many_requests();
+    /// let refusal = Refusal::Overloaded { by: Limiter::Concurrency, retry_after: None };
+    /// # let refuse = |http: Http, refusal| -> Result<_, std::io::Error> {
+    /// #     Protocol::<http::Response<http_body_util::Empty<bytes::Bytes>>, std::io::Error>::refuse(&http, refusal)
+    /// # };
+    /// assert_eq!(refuse(by_tenant, refusal)?.status(), 429);
+    /// assert_eq!(refuse(Http, refusal)?.status(), 503);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn too_many_requests(mut self) -> Self {
+        self.limits = Limits::OfOne;
+        self
+    }
+
     /// Sets how many bytes are kept of a body that is read once, so that it can be sent again: 64 KiB by default. The call is committed
     /// to its first send by whatever is longer.
     #[must_use]
@@ -119,6 +146,16 @@ impl<E> Http<E> {
         let otherwise = self.counting.of(status);
         otherwise.unwrap_or_else(|| classify::head(status, headers))
     }
+}
+
+/// Whose calls a limit counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Limits {
+    /// Everybody's.
+    #[default]
+    All,
+    /// Those of one client.
+    OfOne,
 }
 
 /// How answers count that count otherwise.
@@ -168,7 +205,7 @@ impl<B: Body, E, K: Errors<E>> Protocol<Response<B>, E> for Http<K> {
     }
 
     fn refuse(&self, refusal: Refusal) -> Result<Self::Response, E> {
-        Ok(refuse::response(refusal))
+        Ok(refuse::response(refusal, self.limits))
     }
 }
 

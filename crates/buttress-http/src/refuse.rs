@@ -6,21 +6,21 @@ use buttress_core::{Limiter, Refusal};
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::RETRY_AFTER};
 
-use crate::{GuardedBody, problem::Problem};
+use crate::{GuardedBody, http::Limits, problem::Problem};
 
 /// How long to leave an overloaded server alone that cannot say it better. Without any hint a 503 reads as a failure.
 const A_WHILE: Duration = Duration::from_secs(1);
 
 /// The refusal as a problem, and itself in the extensions.
-pub(crate) fn response<B>(refusal: Refusal) -> Response<GuardedBody<B>> {
-    words(refusal).map(GuardedBody::refusal)
+pub(crate) fn response<B>(refusal: Refusal, limits: Limits) -> Response<GuardedBody<B>> {
+    words(refusal, limits).map(GuardedBody::refusal)
 }
 
 /// The same for whoever has a body of their own to put it in.
-pub(crate) fn words(refusal: Refusal) -> Response<Bytes> {
+pub(crate) fn words(refusal: Refusal, limits: Limits) -> Response<Bytes> {
     let retry_after = seconds(&refusal);
     let mut response = Problem {
-        status: status(&refusal),
+        status: status(&refusal, limits),
         detail: &refusal.to_string(),
         reason: reason(&refusal),
         retry_after,
@@ -36,12 +36,18 @@ pub(crate) fn words(refusal: Refusal) -> Response<Bytes> {
 
 /// `504` when it took too long (RFC 9110 §15.6.5), else `503`: we cannot now (§15.6.4).
 ///
-/// Never `429`, which says that *this* client sends too much (RFC 6585 §4): none of our limits counts whose calls they are.
-const fn status(refusal: &Refusal) -> StatusCode {
+/// `429` says that *this* client sends too much (RFC 6585 §4), which a limit knows that counts the calls of one.
+const fn status(refusal: &Refusal, limits: Limits) -> StatusCode {
     match refusal {
+        Refusal::Overloaded { by, .. } if is_of_one(*by, limits) => StatusCode::TOO_MANY_REQUESTS,
         Refusal::Timeout { .. } | Refusal::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     }
+}
+
+/// The throttle is about the service, whoever calls.
+const fn is_of_one(by: Limiter, limits: Limits) -> bool {
+    matches!(limits, Limits::OfOne) && !matches!(by, Limiter::Throttle)
 }
 
 /// Whole seconds, rounded up: earlier would be refused again. At least one, for zero says nothing.
@@ -89,7 +95,7 @@ mod tests {
         let refusal = Refusal::Open {
             retry_after: Duration::from_millis(1_200),
         };
-        let response = words(refusal);
+        let response = words(refusal, Limits::All);
         assert_eq!(response.extensions().get(), Some(&refusal));
         assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
     }
@@ -151,7 +157,7 @@ mod tests {
                 "open",
             ),
         ] {
-            let response = words(refusal);
+            let response = words(refusal, Limits::All);
             assert_eq!(response.status().as_u16(), status, "{refusal:?}");
             let header = response.headers().get(RETRY_AFTER);
             let header = header.map(|value| value.to_str().unwrap());
@@ -164,6 +170,24 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_that_counts_the_calls_of_one_client_says_so_and_nothing_else_does() {
+        let overloaded = |by| Refusal::Overloaded {
+            by,
+            retry_after: None,
+        };
+        for (refusal, status) in [
+            (overloaded(Limiter::Concurrency), 429),
+            (overloaded(Limiter::Queue), 429),
+            (overloaded(Limiter::Shed), 429),
+            (overloaded(Limiter::Throttle), 503),
+            (Refusal::Withdrawn, 503),
+        ] {
+            let response = words(refusal, Limits::OfOne);
+            assert_eq!(response.status().as_u16(), status, "{refusal:?}");
+        }
+    }
+
+    #[test]
     fn whoever_is_overloaded_says_so_in_words_that_are_no_failure() {
         for by in [
             Limiter::Concurrency,
@@ -171,10 +195,11 @@ mod tests {
             Limiter::Throttle,
             Limiter::Shed,
         ] {
-            let response = words(Refusal::Overloaded {
+            let refusal = Refusal::Overloaded {
                 by,
                 retry_after: None,
-            });
+            };
+            let response = words(refusal, Limits::All);
             let outcome = crate::classify::head(response.status(), response.headers());
             assert!(matches!(outcome, Outcome::Overload(Some(_))), "{by}");
         }

@@ -48,7 +48,7 @@ impl<E, K: Errors<E>> Protocol<Response, E> for Http<K> {
     }
 
     fn refuse(&self, refusal: Refusal) -> Result<Response, E> {
-        Ok(refuse::words(refusal).into())
+        Ok(refuse::words(refusal, self.limits).into())
     }
 }
 
