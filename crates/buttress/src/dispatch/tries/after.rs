@@ -94,10 +94,11 @@ where
         if self.redundancy.waits() {
             return Stage::Resting(None);
         }
+        self.beside = running > 0;
         self.take_up(protocol, plan);
         let fresh = members.all.len() > self.tried_count;
         match self.step(None, running, fresh, plan) {
-            Step::Launch if self.may_drop(running, protocol, plan, members) && self.pay(plan) => {
+            Step::Launch if self.may_drop(protocol, plan, members) && self.pay(plan) => {
                 Stage::Picking
             }
             Step::LaunchAt(at) => Stage::Resting(Some(at)),
@@ -138,6 +139,7 @@ where
         P: Protocol<Res, Err> + Resend<Req>,
     {
         self.take_up(protocol, plan);
+        self.beside = running > 0;
         if let Some(pause) = self.in_line(running, plan, members) {
             return Stage::Resting(Some(self.now.after(pause)));
         }
@@ -149,7 +151,7 @@ where
         // Beside another nothing is paid for before there is somebody to ask.
         let somebody = self.request.is_some()
             && (running == 0 || members.reaches(self.now, |place| self.over(place)));
-        if somebody && self.may_drop(running, protocol, plan, members) && self.pay(plan) {
+        if somebody && self.may_drop(protocol, plan, members) && self.pay(plan) {
             Stage::Picking
         } else {
             rest
@@ -170,11 +172,11 @@ where
     }
 
     /// When another is sent beside those under way, may any of them be dropped in the end?
-    fn may_drop<P>(&self, running: u32, protocol: &P, plan: &Plan, members: &Members<S>) -> bool
+    fn may_drop<P>(&self, protocol: &P, plan: &Plan, members: &Members<S>) -> bool
     where
         P: Protocol<Res, Err>,
     {
-        let Some(most) = self.most_resets(running, protocol, plan) else {
+        let Some(most) = self.most_resets(protocol, plan) else {
             return true;
         };
         let bears = |place: usize| members.all[place].vitals.dropped(self.now) < most;
@@ -187,14 +189,12 @@ where
     }
 
     /// How many of its calls whoever is asked beside another may see dropped. A quorum needs all of them.
-    pub(super) fn most_resets<P>(&self, running: u32, protocol: &P, plan: &Plan) -> Option<u32>
+    pub(super) fn most_resets<P>(&self, protocol: &P, plan: &Plan) -> Option<u32>
     where
         P: Protocol<Res, Err>,
     {
-        if running == 0 || self.redundancy.agreement().is_some() {
-            return None;
-        }
-        plan.resets.or(protocol.resets())
+        (plan.resets.or(protocol.resets()))
+            .filter(|_| self.beside && self.redundancy.agreement().is_none())
     }
 
     /// An attempt failed: where to from here?
@@ -211,6 +211,7 @@ where
     {
         let outcome = failed.outcome();
         self.failed = Some(failed);
+        self.beside = false;
         self.take_up(protocol, plan);
         if outcome.forbids_more() {
             // Whoever else may fail yet: there is nothing left to send.

@@ -41,6 +41,8 @@ pub(super) struct Tries<S, Req, Res, Err> {
     request: Option<Req>,
     spare: Option<Req>,
     pub(super) launched: u32,
+    /// Is the next one sent beside another that may still be answered? What stands in for a failed one is not.
+    beside: bool,
     /// How many extra ones the budget has paid for.
     paid: u32,
     /// When the last was.
@@ -116,6 +118,7 @@ impl<S, Req, Res, Err> Tries<S, Req, Res, Err> {
             request: Some(request),
             spare: None,
             launched: 0,
+            beside: false,
             paid: 0,
             sent: Nanos::ZERO,
             tried: [0; MAX_ATTEMPTS as usize],
@@ -216,7 +219,7 @@ where
         // without them it would be out for ever.
         let attempts = self.redundancy.attempts();
         let may_probe = attempts == 1 || attempts > self.launched + 1;
-        let most = self.most_resets(running, protocol, plan);
+        let most = self.most_resets(protocol, plan);
         let bears = |place: usize| {
             most.is_none_or(|most| members.all[place].vitals.dropped(self.now) < most)
         };
