@@ -53,20 +53,19 @@ impl Around {
         if !self.is_something() {
             return poll();
         }
-        AROUND.with(|around| {
-            let _back = Back(around, around.replace(self));
-            poll()
-        })
+        // Not polled within `LocalKey::with`, for what that gives back is moved, and answers are large.
+        let _back = Back(AROUND.replace(self));
+        poll()
     }
 }
 
 /// Puts back what was there.
-struct Back<'a>(&'a Cell<Around>, Around);
+struct Back(Around);
 
-impl Drop for Back<'_> {
+impl Drop for Back {
     #[inline]
     fn drop(&mut self) {
-        self.0.set(self.1);
+        AROUND.set(self.0);
     }
 }
 
