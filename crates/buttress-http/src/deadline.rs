@@ -17,8 +17,8 @@ thread_local!(static LAST: Written<u64> = const { Written::nothing() });
 /// Says it, in place of what was said.
 pub(crate) fn write(headers: &mut HeaderMap, left: Duration) {
     // Rounded up: ours is the first to be over, so that whoever is cut short with us is not taken for failed.
-    let millis = left.as_nanos().div_ceil(1_000_000);
-    let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+    let begun = u64::from(left.subsec_nanos().div_ceil(1_000_000));
+    let millis = left.as_secs().saturating_mul(1_000).saturating_add(begun);
     headers.insert(DEADLINE_HEADER, value(millis));
 }
 

@@ -47,25 +47,25 @@ impl Around {
         self.deadline.as_u64() < Nanos::MAX.as_u64() || self.priority.is_some() || self.extra
     }
 
-    /// What `poll` polls is a part of this, if it is something. Puts back what was there, come what may: a panic, too.
+    /// What is polled from here on is a part of this, if it is something, until what is given back is dropped.
     #[inline]
-    pub(crate) fn scope<T>(self, poll: impl FnOnce() -> T) -> T {
-        if !self.is_something() {
-            return poll();
-        }
-        // Not polled within `LocalKey::with`, for what that gives back is moved, and answers are large.
-        let _back = Back(AROUND.replace(self));
-        poll()
+    pub(crate) fn enter(self) -> Entered {
+        Entered(self.is_something().then(|| AROUND.replace(self)))
     }
 }
 
-/// Puts back what was there.
-struct Back(Around);
+/// Puts back what was there, come what may: a panic, too.
+///
+/// A value, for what a closure gives back is moved, and answers are large.
+#[must_use = "left at once"]
+pub(crate) struct Entered(Option<Around>);
 
-impl Drop for Back {
+impl Drop for Entered {
     #[inline]
     fn drop(&mut self) {
-        AROUND.set(self.0);
+        if let Some(before) = self.0 {
+            AROUND.set(before);
+        }
     }
 }
 
@@ -158,7 +158,8 @@ impl<F: Future> Future for Carried<F> {
             priority: lower(around.priority, *this.priority),
             extra: around.extra || *this.extra,
         };
-        around.scope(|| this.future.poll(cx))
+        let _part = around.enter();
+        this.future.poll(cx)
     }
 }
 
@@ -190,14 +191,19 @@ mod tests {
             extra: false,
         };
         let (outer, inner) = (part(10, Some(Priority::Low)), part(5, None));
-        outer.scope(|| {
-            assert_eq!(current_call().priority, Some(Priority::Low));
-            inner.scope(|| assert_eq!(Around::here(), inner));
-            Around::NOTHING.scope(|| assert_eq!(Around::here(), outer));
-            let panicked = catch_unwind(AssertUnwindSafe(|| inner.scope(|| panic!("as planned"))));
-            assert!(panicked.is_err());
-            assert_eq!(Around::here(), outer);
-        });
+        let entered = outer.enter();
+        assert_eq!(current_call().priority, Some(Priority::Low));
+        for (around, seen) in [(inner, inner), (Around::NOTHING, outer)] {
+            let _entered = around.enter();
+            assert_eq!(Around::here(), seen);
+        }
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let _entered = inner.enter();
+            panic!("as planned")
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(Around::here(), outer);
+        drop(entered);
         assert_eq!(Around::here(), Around::NOTHING);
     }
 
@@ -210,14 +216,13 @@ mod tests {
             extra: false,
         };
         for (at, deadline, still) in [(5, 5, false), (10, 10, true), (20, 10, true)] {
-            let seen = kept.scope(|| {
-                let mut carried = pin!(carry(Call::new().deadline(Nanos::new(at)), async {
-                    Around::here()
-                }));
-                carried
-                    .as_mut()
-                    .poll(&mut Context::from_waker(Waker::noop()))
-            });
+            let _entered = kept.enter();
+            let mut carried = pin!(carry(Call::new().deadline(Nanos::new(at)), async {
+                Around::here()
+            }));
+            let seen = carried
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()));
             let Poll::Ready(seen) = seen else {
                 panic!("it waits for nothing")
             };

@@ -15,7 +15,7 @@ use buttress_core::{
 
 use crate::{
     CLOCK,
-    ambient::{Around, lower},
+    ambient::{Around, Entered, lower},
     policy::Limits,
     timer::Timer,
 };
@@ -145,16 +145,16 @@ impl Until {
         self.at <= CLOCK.now()
     }
 
-    /// What `poll` polls is a part of it.
+    /// What is polled from here on is a part of it, until what is given back is dropped.
     #[inline]
-    pub(crate) fn scope<T>(self, poll: impl FnOnce() -> T) -> T {
+    pub(crate) fn enter(self) -> Entered {
         let around = Around {
             deadline: self.at,
             kept: true,
             priority: self.priority,
             extra: self.extra,
         };
-        around.scope(poll)
+        around.enter()
     }
 
     /// How long it is from `now` on, if it ever comes.

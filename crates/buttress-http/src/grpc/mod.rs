@@ -334,12 +334,12 @@ mod tests {
     fn an_attempt_is_stamped() {
         let left = Duration::from_millis(250);
         for (headers, stamp, timeout) in [
-            (&[][..], Stamp::new().left(left), Some("250000u")),
+            (&[][..], Stamp::new().left(left), Some("250m")),
             (&[], Stamp::new().left(left).discreet(true), None),
             (
                 &[("grpc-timeout", "1S")],
                 Stamp::new().left(left).discreet(true),
-                Some("250000u"),
+                Some("250m"),
             ),
             (
                 &[("grpc-timeout", "100m")],

@@ -22,6 +22,9 @@ const UNITS: [(u8, u128); 6] = [
     (b'H', 3_600_000_000_000),
 ];
 
+/// So many digits are said.
+const DIGITS: u32 = 3;
+
 const MOST_DIGITS: usize = 8;
 const MOST: u128 = 99_999_999;
 
@@ -36,12 +39,13 @@ pub(crate) fn read(headers: &HeaderMap) -> Option<Duration> {
 
 /// Says that so much is `left`, unless less was said; if `discreet`, only in place of what was said.
 pub(crate) fn shorten(headers: &mut HeaderMap, left: Duration, discreet: bool) {
+    let most = rounded(left);
     match read(headers) {
-        Some(said) if said <= left => return,
+        Some(said) if said <= most => return,
         None if discreet => return,
         _ => {}
     }
-    headers.insert(GRPC_TIMEOUT_HEADER, value(left));
+    headers.insert(GRPC_TIMEOUT_HEADER, value(most));
 }
 
 thread_local!(static LAST: Written<Duration> = const { Written::nothing() });
@@ -76,6 +80,21 @@ pub(crate) fn parse(text: &[u8]) -> Option<Duration> {
     })
 }
 
+/// Three digits, rounded up by at most a hundredth: ours is the first to be over, and what is said over and over is one byte to HTTP/2,
+/// whose table of headers an ever new value would sweep. As gRPC's own core does it ([`timeout_encoding.cc`]).
+///
+/// [`timeout_encoding.cc`]: https://github.com/grpc/grpc/blob/master/src/core/lib/transport/timeout_encoding.cc
+fn rounded(left: Duration) -> Duration {
+    let nanos = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
+    let step = 10_u64.pow(
+        nanos
+            .checked_ilog10()
+            .unwrap_or_default()
+            .saturating_sub(DIGITS - 1),
+    );
+    Duration::from_nanos(nanos.div_ceil(step).saturating_mul(step))
+}
+
 /// A span as it is written.
 struct Text {
     bytes: [u8; MOST_DIGITS + 1],
@@ -83,23 +102,22 @@ struct Text {
 }
 
 impl Text {
-    /// In the finest unit that has room for it, rounded up: ours is the first to be over. What was said in some unit is never exceeded, for what
-    /// is less has room in that unit as well.
+    /// In the coarsest unit that says it exactly; in hours, rounded up, what is longer than three years.
     fn of(span: Duration) -> Self {
         let nanos = span.as_nanos();
-        let fits = |(unit, size): (u8, u128)| (unit, nanos.div_ceil(size));
         let [.., coarsest] = UNITS;
         let (unit, number) = UNITS
             .into_iter()
-            .map(fits)
-            .find(|(_, number)| *number <= MOST)
-            .unwrap_or((coarsest.0, MOST));
+            .rfind(|(_, size)| nanos.is_multiple_of(*size) && nanos / size <= MOST)
+            .map_or((coarsest.0, nanos.div_ceil(coarsest.1)), |(unit, size)| {
+                (unit, nanos / size)
+            });
         let mut text = Self {
             bytes: [0; MOST_DIGITS + 1],
             begins: MOST_DIGITS,
         };
         text.bytes[MOST_DIGITS] = unit;
-        let mut rest = number;
+        let mut rest = number.min(MOST);
         for begins in (0..MOST_DIGITS).rev() {
             text.bytes[begins] = b'0' + (rest % 10) as u8;
             text.begins = begins;
@@ -162,15 +180,25 @@ mod tests {
     }
 
     #[test]
-    fn writes_the_finest_unit_that_has_room() {
+    fn writes_three_digits_rounded_up_in_the_coarsest_unit_that_says_them() {
         for (left, said) in [
             (Duration::from_nanos(1), "1n"),
-            (Duration::from_nanos(99_999_999), "99999999n"),
-            (Duration::from_nanos(100_000_001), "100001u"),
-            (Duration::from_secs(1), "1000000u"),
-            (Duration::from_secs(100), "100000m"),
-            (Duration::from_secs(100_000), "100000S"),
-            (Duration::MAX, "99999999H"),
+            (Duration::from_nanos(999), "999n"),
+            (Duration::from_nanos(1_001), "1010n"),
+            (Duration::from_nanos(99_999_999), "100m"),
+            (Duration::from_millis(250), "250m"),
+            (Duration::from_millis(999), "999m"),
+            (Duration::from_millis(1_000), "1S"),
+            (Duration::from_millis(1_001), "1010m"),
+            (Duration::from_millis(4_873), "4880m"),
+            (Duration::from_secs(5), "5S"),
+            (Duration::from_secs(59), "59S"),
+            (Duration::from_secs(60), "1M"),
+            (Duration::from_secs(90), "90S"),
+            (Duration::from_secs(3_600), "1H"),
+            (Duration::from_secs(3_661), "3670S"),
+            (Duration::from_secs(86_400), "24H"),
+            (Duration::MAX, "5124096H"),
         ] {
             let mut headers = headers(&[]);
             shorten(&mut headers, left, false);
@@ -202,8 +230,7 @@ mod tests {
             let (left, mut headers) = (Duration::from_nanos(nanos.max(1)), HeaderMap::new());
             shorten(&mut headers, left, false);
             let said = read(&headers).unwrap_or_default();
-            // Six digits at least, but for hours.
-            prop_assert!(said >= left && said - left <= left / 50_000, "{left:?}: {headers:?}");
+            prop_assert!(said >= left && said - left <= left / 100, "{left:?}: {headers:?}");
         }
     }
 }

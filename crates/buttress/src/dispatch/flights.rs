@@ -95,7 +95,10 @@ impl<F: Future> Flight<F> {
         begun: impl Begun<F::Output>,
     ) -> Poll<Landed<F::Output>> {
         let this = self.as_mut().project();
-        match this.until.scope(|| this.leg.poll(cx, begun)) {
+        let part = this.until.enter();
+        let polled = this.leg.poll(cx, begun);
+        drop(part);
+        match polled {
             Poll::Ready(answer) => Poll::Ready(self.land(Some(answer))),
             Poll::Pending => {
                 this.attempt.as_ref().map(attend);

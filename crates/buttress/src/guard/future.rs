@@ -78,47 +78,44 @@ impl<S: Service<Req>, P, Req> GuardFuture<S, P, Req> {
     }
 }
 
-impl<S, P, Req> GuardFuture<S, P, Req>
-where
-    S: Service<Req>,
-    P: Describe<Req>,
-{
+impl<S: Service<Req>, P, Req> GuardFuture<S, P, Req> {
     #[inline]
     pub(super) fn admitted(
-        inner: &mut S,
-        request: Req,
-        attempt: Attempt,
-        terms: &Terms,
-        limits: &Limits,
+        inner: S::Future,
+        (attempt, until): (Attempt, Until),
         protocol: P,
     ) -> Self {
         Self {
-            call: Call::admitted(inner, request, attempt, terms, limits, &protocol),
+            call: Call::admitted(inner, attempt, until),
             protocol,
         }
     }
 }
 
+/// Makes a request that was admitted ready to be sent. Lent, and not taken, for whoever takes one moves it.
+#[inline]
+pub(super) fn stamped<Req>(
+    request: &mut Req,
+    attempt: Attempt,
+    terms: &Terms,
+    limits: &Limits,
+    protocol: &impl Describe<Req>,
+) -> (Attempt, Until) {
+    let attempt = attempt.labelled(protocol.labels(request));
+    let now = attempt.started();
+    let until = terms.attempt(limits, now);
+    let stamp = terms.stamp(limits, until, now).spent(terms.extra);
+    if !stamp.is_empty() {
+        protocol.stamp(request, &stamp);
+    }
+    (attempt, until)
+}
+
 impl<S: Service<Req>, Req> Call<S::Future, S, Req> {
-    /// Inlined, so that it is made where it is polled, and not moved there.
     #[inline]
-    fn admitted(
-        inner: &mut S,
-        mut request: Req,
-        attempt: Attempt,
-        terms: &Terms,
-        limits: &Limits,
-        protocol: &impl Describe<Req>,
-    ) -> Self {
-        let attempt = attempt.labelled(protocol.labels(&request));
-        let now = attempt.started();
-        let until = terms.attempt(limits, now);
-        let stamp = terms.stamp(limits, until, now).spent(terms.extra);
-        if !stamp.is_empty() {
-            protocol.stamp(&mut request, &stamp);
-        }
+    fn admitted(inner: S::Future, attempt: Attempt, until: Until) -> Self {
         Self::Admitted {
-            inner: until.scope(|| inner.call(request)),
+            inner,
             attempt: Some(attempt),
             timer: Timer::default(),
             until,
@@ -147,9 +144,11 @@ impl<S: Service<Req>, Req> Call<S::Future, S, Req> {
             Ok(attempt) => {
                 let (terms, limits) = (&waited.terms, &waited.limits);
                 let span = attempt.started().since(waited.since());
-                let service = &mut waited.service;
-                Self::admitted(service, waited.request, attempt, terms, limits, protocol)
-                    .after(span)
+                let (attempt, until) =
+                    stamped(&mut waited.request, attempt, terms, limits, protocol);
+                let _part = until.enter();
+                let inner = waited.service.call(waited.request);
+                Self::admitted(inner, attempt, until).after(span)
             }
             Err(refusal) => Self::Refused { refusal },
         };
@@ -189,7 +188,10 @@ where
             CallProj::Refused { refusal } => return Poll::Ready(this.protocol.refuse(*refusal)),
             CallProj::Waiting { .. } => return Poll::Pending,
         };
-        match until.scope(|| inner.poll(cx)) {
+        let part = until.enter();
+        let polled = inner.poll(cx);
+        drop(part);
+        match polled {
             Poll::Ready(Ok(response)) => {
                 let outcome = this.protocol.classify(Ok(&response));
                 let receipt = receipt(outcome, attempt.take(), *until, waited);

@@ -20,6 +20,7 @@ pub use layer::GuardLayer;
 pub use named::{BreakerLayer, HealthLayer, StatsLayer};
 
 use crate::{CLOCK, Handle, policy::Limits, terms::overdue};
+use future::stamped;
 use waiting::Waiting;
 
 /// One service under watch: measured once, refused while its breaker is open or its limit reached, given up after its
@@ -114,7 +115,7 @@ fn begin<S, P, Req>(
     protocol: &P,
     record: impl Record,
     limits: &Limits,
-    request: Req,
+    mut request: Req,
 ) -> GuardFuture<S, P, Req>
 where
     S: Service<Req> + Clone,
@@ -128,7 +129,9 @@ where
     }
     match record.admit(now, || terms.ask(&protocol.labels(&request))) {
         Ok(Admission::Now(attempt)) => {
-            GuardFuture::admitted(inner, request, attempt, &terms, limits, own)
+            let sent = stamped(&mut request, attempt, &terms, limits, protocol);
+            let _part = sent.1.enter();
+            GuardFuture::admitted(inner.call(request), sent, own)
         }
         Ok(Admission::Later(ticket)) => {
             let clone = inner.clone();

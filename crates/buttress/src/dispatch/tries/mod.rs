@@ -361,7 +361,9 @@ where
         if !stamp.is_empty() {
             protocol.stamp(&mut request, &stamp);
         }
-        let future = until.scope(|| service.call(request));
+        let part = until.enter();
+        let future = service.call(request);
+        drop(part);
         Launched {
             flight: Some(Flight::new(future, attempt, until)),
             stage: self.beside(running + 1, protocol, plan, members),
