@@ -10,6 +10,8 @@ pub(crate) enum Stack {
     Control,
     /// tower's own timeout and limit.
     Tower,
+    /// No more than a `grpc-timeout`, which tonic's channel keeps, too: what telling a deadline costs by itself. Of tonic only.
+    Told,
     /// The whole guard: detection, breaker, statistics, deadline, limit.
     Buttress,
     /// The guard within a dispatch over one endpoint, failover included. Of clients only.
@@ -17,10 +19,11 @@ pub(crate) enum Stack {
 }
 
 impl Stack {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Identity,
         Self::Control,
         Self::Tower,
+        Self::Told,
         Self::Buttress,
         Self::Dispatch,
     ];
@@ -33,6 +36,7 @@ impl Stack {
             Self::Identity => "identity",
             Self::Control => "control",
             Self::Tower => "tower",
+            Self::Told => "told",
             Self::Buttress => "buttress",
             Self::Dispatch => "dispatch",
         }
@@ -40,8 +44,10 @@ impl Stack {
 
     /// Those of a kind.
     pub(crate) fn of(kind: Kind) -> impl Iterator<Item = Self> {
-        let server = kind == Kind::Axum;
-        let all = Self::ALL.into_iter();
-        all.filter(move |stack| !server || *stack != Self::Dispatch)
+        Self::ALL.into_iter().filter(move |stack| match stack {
+            Self::Dispatch => kind != Kind::Axum,
+            Self::Told => kind == Kind::Tonic,
+            _ => true,
+        })
     }
 }

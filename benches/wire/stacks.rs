@@ -1,9 +1,9 @@
 //! Each stack, around each kind.
 
 use axum::{BoxError, Router, error_handling::HandleErrorLayer};
-use buttress::{Grpc, Http, PolicyError, fixed};
-use http::StatusCode;
-use tonic::transport::Channel;
+use buttress::{GRPC_TIMEOUT_HEADER, Grpc, Http, PolicyError, fixed};
+use http::{HeaderValue, Request, StatusCode};
+use tonic::{body::Body, transport::Channel};
 use tower::{ServiceBuilder, layer::util::Identity};
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 
 pub(crate) fn axum(stack: Stack, app: Router) -> Result<Router, String> {
     Ok(match stack {
-        Stack::Identity | Stack::Control => app.layer(Identity::new()),
+        Stack::Identity | Stack::Control | Stack::Told => app.layer(Identity::new()),
         Stack::Tower => app.layer(
             ServiceBuilder::new()
                 .layer(HandleErrorLayer::new(async |_: BoxError| {
@@ -35,7 +35,7 @@ pub(crate) fn hyper(
 ) -> Result<hyper::Boxed, String> {
     let builder = ServiceBuilder::new();
     Ok(match stack {
-        Stack::Identity | Stack::Control => {
+        Stack::Identity | Stack::Control | Stack::Told => {
             hyper::boxed(builder.layer(Identity::new()).service(client))
         }
         Stack::Tower => hyper::boxed(
@@ -62,6 +62,7 @@ pub(crate) fn tonic(stack: Stack, channel: Channel, address: &str) -> Result<grp
         Stack::Identity | Stack::Control => {
             grpc::boxed(builder.layer(Identity::new()).service(channel))
         }
+        Stack::Told => grpc::boxed(builder.map_request(tell).service(channel)),
         Stack::Tower => grpc::boxed(
             builder
                 .timeout(DEADLINE)
@@ -78,6 +79,13 @@ pub(crate) fn tonic(stack: Stack, channel: Channel, address: &str) -> Result<grp
             grpc::boxed(dispatch.map_err(wrong)?)
         }
     })
+}
+
+/// The channel keeps it as well.
+fn tell(mut request: Request<Body>) -> Request<Body> {
+    let deadline = HeaderValue::from_static("5S");
+    request.headers_mut().insert(GRPC_TIMEOUT_HEADER, deadline);
+    request
 }
 
 fn wrong(error: PolicyError) -> String {
