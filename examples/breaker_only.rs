@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use buttress::{BreakerLayer, Plain, State};
+use buttress::{BreakerLayer, BreakerState, Plain};
 use tower::{BoxError, ServiceBuilder, ServiceExt as _, service_fn};
 
 /// A call each 5 ms.
@@ -75,7 +75,7 @@ async fn main() -> ExitCode {
     println!("well again:");
     down.store(false, Ordering::Relaxed);
     let mut rounds = 0;
-    while handle.state() != State::Closed && rounds < 60 {
+    while handle.state() != BreakerState::Closed && rounds < 60 {
         call(20).await;
         rounds += 1;
     }
@@ -85,7 +85,7 @@ async fn main() -> ExitCode {
         "while it was down, {reached} of {calls} calls reached it; now it is {:?}",
         handle.state()
     );
-    if reached * 5 < calls && handle.state() == State::Closed {
+    if reached * 5 < calls && handle.state() == BreakerState::Closed {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

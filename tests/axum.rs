@@ -16,8 +16,8 @@ use axum::{
     routing::{get, head, post},
 };
 use buttress::{
-    Buttress, CLOCK, Endpoint, GuardLayer, HealthPolicy, Http, Policy, Redundancy, Refusal, State,
-    fixed,
+    BreakerState, Buttress, CLOCK, Endpoint, GuardLayer, HealthPolicy, Http, Policy, Redundancy,
+    Refusal, fixed,
 };
 use bytes::Bytes;
 use http::{Method, Request};
@@ -165,7 +165,7 @@ async fn two_routes_share_one_breaker_and_refusals_are_answers() {
     );
     let detail = problem["detail"].as_str().unwrap();
     assert!(detail.starts_with("circuit open"), "{detail}");
-    assert_eq!(layer.handle().state(), State::Open);
+    assert_eq!(layer.handle().state(), BreakerState::Open);
 }
 
 /// Three servers: one gone, one failing, one well. Tells how many requests the failing one handled.

@@ -2,7 +2,8 @@
 
 use axum::{Router, body::Body, extract::Path, http::StatusCode, routing::get};
 use buttress::{
-    Buttress, FallbackLayer, GuardLayer, GuardedBody, HealthPolicy, Http, Policy, State, instead,
+    BreakerState, Buttress, FallbackLayer, GuardLayer, GuardedBody, HealthPolicy, Http, Policy,
+    instead,
 };
 use http::{Request, Response, header::RETRY_AFTER};
 use http_body_util::BodyExt as _;
@@ -69,7 +70,7 @@ async fn a_page_stands_in_for_failures_and_refusals_and_the_callers_faults_stay(
     let snapshot = guard.handle().snapshot();
     assert_eq!(
         (snapshot.state, snapshot.counts.successes),
-        (State::Open, 2)
+        (BreakerState::Open, 2)
     );
     assert_eq!(root.registry().calls("pages").counts().degraded, 3);
 }

@@ -7,8 +7,8 @@ use std::{
 
 use axum::{Router, body::Body, extract::MatchedPath, http::StatusCode, routing::get};
 use buttress::{
-    BreakerLayer, Buttress, ByHeader, ByHost, GuardLayer, Http, Key, KeyOf, Outcome, Plain, Policy,
-    Refusal, State,
+    BreakerLayer, BreakerState, Buttress, ByHeader, ByHost, GuardLayer, Http, Key, KeyOf, Outcome,
+    Plain, Policy, Refusal,
 };
 use http::{HeaderName, Request};
 use tower::{BoxError, Layer as _, Service, ServiceExt as _, service_fn};
@@ -43,8 +43,8 @@ async fn one_guard_for_a_router_refuses_the_sick_route_alone() {
     let names: Vec<String> = layer.handles().all().iter().map(|one| one.name()).collect();
     assert_eq!(names, ["shop//pay/{id}", "shop//orders/{id}"]);
     let state = |route: &str| layer.handles().find(route).unwrap().state();
-    assert_eq!(state("/pay/{id}"), State::Open);
-    assert_eq!(state("/orders/{id}"), State::Closed);
+    assert_eq!(state("/pay/{id}"), BreakerState::Open);
+    assert_eq!(state("/orders/{id}"), BreakerState::Closed);
 }
 
 /// Those that a client calls, by the key under which they are known.

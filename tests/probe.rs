@@ -7,8 +7,8 @@ use std::{
 
 use axum::{Router, http::StatusCode, routing::get};
 use buttress::{
-    Buttress, CLOCK, Dispatch, Endpoint, EventKind, Health, Http, HttpProbe, Policy, Probe,
-    ProbePolicy, State, TcpProbe, fixed,
+    BreakerState, Buttress, CLOCK, Dispatch, Endpoint, EventKind, Health, Http, HttpProbe, Policy,
+    Probe, ProbePolicy, TcpProbe, fixed,
 };
 use bytes::Bytes;
 use http_body_util::Full;
@@ -89,7 +89,7 @@ fn opened(address: &str) -> impl Fn(&[(String, EventKind)]) -> bool {
     }
 }
 
-fn state(buttress: &Buttress, address: &str) -> (State, Health) {
+fn state(buttress: &Buttress, address: &str) -> (BreakerState, Health) {
     let shots = buttress.registry().snapshot(CLOCK.now());
     let shot = shots
         .iter()
@@ -114,7 +114,10 @@ async fn a_server_that_says_it_is_ill_is_out_and_is_called_again_when_it_is_well
     let _service = probed(&buttress, &[&ill, &well], healthz());
     WELL.store(false, Ordering::SeqCst);
     until(&buttress, "out", opened(&ill)).await;
-    assert_eq!(state(&buttress, &well), (State::Closed, Health::Healthy));
+    assert_eq!(
+        state(&buttress, &well),
+        (BreakerState::Closed, Health::Healthy)
+    );
 }
 
 #[tokio::test]
@@ -131,7 +134,7 @@ async fn servers_that_refuse_or_hang_are_out_though_nobody_calls() {
     let _service = probed(&buttress, &[&well, &also, &hung, &refusing], healthz());
     until(&buttress, "hung is out", opened(&hung)).await;
     until(&buttress, "refusing is out", opened(&refusing)).await;
-    assert_eq!(state(&buttress, &well).0, State::Closed);
+    assert_eq!(state(&buttress, &well).0, BreakerState::Closed);
 }
 
 #[tokio::test]
@@ -144,7 +147,7 @@ async fn a_port_that_nobody_listens_on_is_found_without_a_protocol() {
     let buttress = Buttress::new().policy("probed", policy());
     let _service = probed(&buttress, &[&well, &refusing], TcpProbe::new());
     until(&buttress, "refusing is out", opened(&refusing)).await;
-    assert_eq!(state(&buttress, &well).0, State::Closed);
+    assert_eq!(state(&buttress, &well).0, BreakerState::Closed);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use buttress::{Cause, Destination, Nanos, Outcome, State, Vitals};
+use buttress::{BreakerState, Cause, Destination, Nanos, Outcome, Vitals};
 use buttress_core::Rules;
 use fastrand::Rng;
 
@@ -162,7 +162,8 @@ fn made(vitals: &Vitals, now: Nanos, fails: bool) {
 }
 
 fn out(set: &[Vitals]) -> bool {
-    set.iter().any(|vitals| vitals.state() != State::Closed)
+    set.iter()
+        .any(|vitals| vitals.state() != BreakerState::Closed)
 }
 
 const fn at(second: u64) -> Nanos {

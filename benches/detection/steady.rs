@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use buttress::{Cause, Nanos, Outcome, State, Vitals};
+use buttress::{BreakerState, Cause, Nanos, Outcome, Vitals};
 use buttress_core::Rules;
 
 use crate::policy;
@@ -39,12 +39,12 @@ impl Steady {
     /// One that fails. Does that open the breaker?
     pub(crate) fn fail(&mut self) -> bool {
         self.call(Outcome::Failure(Cause::Error));
-        self.vitals.state() != State::Closed
+        self.vitals.state() != BreakerState::Closed
     }
 
     /// Calls that succeed until the breaker is closed again.
     pub(crate) fn recover(&mut self) {
-        while self.vitals.state() != State::Closed {
+        while self.vitals.state() != BreakerState::Closed {
             self.now = self.now.max(self.vitals.due(self.now));
             self.call(Outcome::Success);
         }

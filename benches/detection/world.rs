@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
-use buttress::{Cause, Destination, Nanos, Outcome, State, Vitals};
+use buttress::{BreakerState, Cause, Destination, Nanos, Outcome, Vitals};
 use buttress_core::{Permit, Rules};
 use fastrand::Rng;
 
@@ -86,7 +86,7 @@ impl<'a> World<'a> {
     }
 
     pub(crate) fn closed(&self) -> bool {
-        self.vitals.state() == State::Closed
+        self.vitals.state() == BreakerState::Closed
     }
 
     /// From which age on a call is late, as far as is known.

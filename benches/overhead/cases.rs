@@ -8,8 +8,8 @@ use std::{
 };
 
 use buttress::{
-    BreakerLayer, BreakerPolicy, Buttress, CLOCK, Cause, Fault, Foreign, Guard, GuardLayer,
-    HealthLayer, Idempotent, Key, LimitPolicy, Outcome, Policy, Redundancy, State, StatsLayer,
+    BreakerLayer, BreakerPolicy, BreakerState, Buttress, CLOCK, Cause, Fault, Foreign, Guard,
+    GuardLayer, HealthLayer, Idempotent, Key, LimitPolicy, Outcome, Policy, Redundancy, StatsLayer,
     fixed,
 };
 use tower::{Layer as _, Service};
@@ -208,7 +208,7 @@ fn refusing(bare: Bare) -> Result<Guard<Bare, Foreign>, String> {
     let layer = layer.map_err(|error| error.to_string())?;
     let handle = layer.handle();
     for _ in 0..10_000 {
-        if handle.state() == State::Open {
+        if handle.state() == BreakerState::Open {
             return Ok(layer.layer(bare));
         }
         if let Ok(attempt) = handle.admit() {

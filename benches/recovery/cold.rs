@@ -15,7 +15,8 @@ use std::{
 };
 
 use buttress::{
-    Buttress, CLOCK, Dispatch, Endpoint, Handle, Idempotent, Nanos, Plain, Policy, State, fixed,
+    BreakerState, Buttress, CLOCK, Dispatch, Endpoint, Handle, Idempotent, Nanos, Plain, Policy,
+    fixed,
 };
 use fastrand::Rng;
 use tokio::time::sleep;
@@ -154,7 +155,7 @@ async fn watch(clients: &[Handle], repair: f64) -> Option<f64> {
         }
         let flows = clients
             .iter()
-            .all(|one| one.state() == State::Closed && one.vitals().share() >= 1.0);
+            .all(|one| one.state() == BreakerState::Closed && one.vitals().share() >= 1.0);
         since = if flows { since.or(Some(now)) } else { None };
         if since.is_some_and(|since| now - since >= STABLE) {
             full = since.map(|since| since - repair);

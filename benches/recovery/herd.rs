@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use buttress::{Buttress, CLOCK, GuardLayer, Plain, State};
+use buttress::{BreakerState, Buttress, CLOCK, GuardLayer, Plain};
 use serde_json::json;
 use tokio::{
     runtime::Builder,
@@ -94,7 +94,7 @@ async fn round(layer: GuardLayer<Plain>) -> Result<Round, String> {
             Ok(())
         }
     }));
-    while vitals.state() == State::Closed {
+    while vitals.state() == BreakerState::Closed {
         let _ = service.call(false).await;
     }
     reached.store(0, Ordering::Relaxed);

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::body::Body;
-use buttress::{GuardLayer, Health, Http, Policy, State};
+use buttress::{BreakerState, GuardLayer, Health, Http, Policy};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, StreamBody};
@@ -49,7 +49,7 @@ async fn downloads_that_go_on_are_not_taken_for_calls_that_hang() {
     let snapshot = layer.handle().snapshot();
     assert_eq!(
         (snapshot.state, snapshot.health),
-        (State::Closed, Health::Healthy)
+        (BreakerState::Closed, Health::Healthy)
     );
     assert_eq!(snapshot.counts.successes, 20);
 }

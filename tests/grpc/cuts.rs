@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use buttress::{Buttress, Cause, Endpoint, Grpc, GrpcProbe, Policy, ProbePolicy, State, fixed};
+use buttress::{
+    BreakerState, Buttress, Cause, Endpoint, Grpc, GrpcProbe, Policy, ProbePolicy, fixed,
+};
 use buttress_inventory::{RestockReply, RestockRequest, inventory_client::InventoryClient};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_stream::wrappers::ReceiverStream;
@@ -160,6 +162,9 @@ async fn a_replica_is_probed_by_its_health_service() {
     health
         .set_service_status(name, tonic_health::ServingStatus::NotServing)
         .await;
-    until("it is out", || state(&addresses[0]) == Some(State::Open)).await;
-    assert_eq!(state(&addresses[1]), Some(State::Closed));
+    until("it is out", || {
+        state(&addresses[0]) == Some(BreakerState::Open)
+    })
+    .await;
+    assert_eq!(state(&addresses[1]), Some(BreakerState::Closed));
 }

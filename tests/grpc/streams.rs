@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use buttress::{Cause, Health, Policy, State};
+use buttress::{BreakerState, Cause, Health, Policy};
 use buttress_inventory::{CountReply, WatchRequest};
 use tonic::{Code, Status, Streaming};
 
@@ -124,7 +124,7 @@ async fn streams_that_go_on_are_not_taken_for_calls_that_hang() {
     let snapshot = layer.handle().snapshot();
     assert_eq!(
         (snapshot.state, snapshot.health),
-        (State::Closed, Health::Healthy),
+        (BreakerState::Closed, Health::Healthy),
         "{snapshot:?}"
     );
     assert_eq!(snapshot.suspicion.unwrap_or_default(), 0.0);

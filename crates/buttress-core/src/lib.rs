@@ -75,11 +75,11 @@ mod wall;
 
 pub use attempt::Attempt;
 pub use backoff::{Backoff, BackoffPolicy, Jitter};
-pub use breaker::{BreakerPolicy, Growth, RampPolicy, State, TrialPolicy};
+pub use breaker::{BreakerPolicy, BreakerState, Growth, RampPolicy, TrialPolicy};
 pub use budget::{Budget, RESERVE};
 pub use call::Call;
 pub use describe::{Describe, Labels, Stamp};
-pub use destination::{CallCounts, Calls, Destination, Hold, Panic};
+pub use destination::{CallCounts, Calls, Destination, Hold, PanicMode};
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use enforce::{Enforce, EnforcePolicy, Rule};
 pub use event::{Event, EventKind, Events, Recent};

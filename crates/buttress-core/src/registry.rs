@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    CallCounts, Calls, Causes, Counts, Coverage, Decisions, Destination, Episode, Events, Force,
-    Health, Nanos, Reliability, State, Trend, UnknownName, Verdict, Vitals,
+    BreakerState, CallCounts, Calls, Causes, Counts, Coverage, Decisions, Destination, Episode,
+    Events, Force, Health, Nanos, Reliability, Trend, UnknownName, Verdict, Vitals,
     sync::{Arc, Mutex, lock},
     vitals::WeakWays,
 };
@@ -32,7 +32,7 @@ pub struct Snapshot {
     /// How near an alarm is, 0 to 1, where its rule can tell.
     pub suspicion: Option<f64>,
     /// What the breaker does with calls.
-    pub state: State,
+    pub state: BreakerState,
     /// What is done with it by hand, if anything.
     pub forced: Option<Force>,
     /// Where the fault is, as far as the calls tell; absent while it is well.

@@ -40,12 +40,12 @@ pub trait ServiceBuilderExt<L>: sealed::Sealed<L> + Sized {
         instead: I,
     ) -> ServiceBuilder<Stack<FallbackLayer<Backed<P, I>>, L>>;
 
-    /// Asks again: [`RetryLayer`].
+    /// Asks again: [`RetryLayer`]. (`retry` is tower's own.)
     ///
     /// # Errors
     ///
     /// Refuses a policy that cannot be.
-    fn ask_again<P>(
+    fn retry_with<P>(
         self,
         name: &str,
         protocol: P,
@@ -78,7 +78,7 @@ impl<L> ServiceBuilderExt<L> for ServiceBuilder<L> {
         self.layer(FallbackLayer::new(protocol, instead))
     }
 
-    fn ask_again<P>(
+    fn retry_with<P>(
         self,
         name: &str,
         protocol: P,

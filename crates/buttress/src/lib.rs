@@ -137,17 +137,17 @@ pub use ambient::{Carried, carry, current_call};
 pub use builder::ServiceBuilderExt;
 pub use buttress::Buttress;
 pub use buttress_core::{
-    AdaptivePolicy, Admission, Ask, Attempt, BackoffPolicy, BreakerPolicy, Budget, Call,
-    CallCounts, Calls, Cause, Causes, Clock, Counts, Coverage, Decided, Decisions, Delay, Describe,
-    Destination, Discard, Due, EjectionPolicy, End, Endpoint, Enforce, EnforcePolicy, Episode,
-    Event, EventKind, Events, EwmaPolicy, Explanation, FaultKind, Fence, Force, Growth, Health,
-    HealthPolicy, Hold, InvalidEndpoint, Jitter, Key, KeyOf, Labels, LimitPolicy, Limiter, Nanos,
-    Origin, Outcome, Panic, PeersPolicy, Permit, PhiPolicy, PickPolicy, Place, PolicyError,
-    Priority, ProbePolicy, Protocol, RampPolicy, RatePolicy, Ratio, Receipt, Recent,
+    AdaptivePolicy, Admission, Ask, Attempt, BackoffPolicy, BreakerPolicy, BreakerState, Budget,
+    Call, CallCounts, Calls, Cause, Causes, Clock, Counts, Coverage, Decided, Decisions, Delay,
+    Describe, Destination, Discard, Due, EjectionPolicy, End, Endpoint, Enforce, EnforcePolicy,
+    Episode, Event, EventKind, Events, EwmaPolicy, Explanation, FaultKind, Fence, Force, Growth,
+    Health, HealthPolicy, Hold, InvalidEndpoint, Jitter, Key, KeyOf, Labels, LimitPolicy, Limiter,
+    Nanos, Origin, Outcome, PanicMode, PeersPolicy, Permit, PhiPolicy, PickPolicy, Place,
+    PolicyError, Priority, ProbePolicy, Protocol, RampPolicy, RatePolicy, Ratio, Receipt, Recent,
     ReconnectPolicy, Recovery, Redact, Redundancy, Refusal, Registry, Reliability, Resend, Restart,
-    Rhythm, Rule, ShedPolicy, Sign, SlowPolicy, Snapshot, StaleEpoch, Stamp, State,
-    SupervisorPolicy, Suspect, Tally, Threshold, ThrottlePolicy, Ticket, Traffic, Trend,
-    TrialPolicy, UnknownName, Verdict, Vitals, Window,
+    Rhythm, Rule, ShedPolicy, Sign, SlowPolicy, Snapshot, StaleEpoch, Stamp, SupervisorPolicy,
+    Suspect, Tally, Threshold, ThrottlePolicy, Ticket, Traffic, Trend, TrialPolicy, UnknownName,
+    Verdict, Vitals, Window,
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{
@@ -160,7 +160,7 @@ pub use buttress_http::{
 };
 pub use clock::CLOCK;
 pub use dispatch::{
-    Connect, Dispatch, DispatchFuture, DispatchLayer, EndpointSets, Fixed, MirroredTrials, Never,
+    Connect, Dispatch, DispatchFuture, DispatchLayer, EndpointSets, Fixed, MirroredTrials,
     RetryLayer, fixed,
 };
 pub use fallback::{
@@ -179,7 +179,7 @@ pub use plain::{Fault, Foreign, Idempotent, Plain};
 pub use policy::Policy;
 #[cfg(feature = "probe-tcp")]
 pub use probe::TcpProbe;
-pub use probe::{Asked, Probe, ServiceProbe};
+pub use probe::{Probe, ProbeFuture, ServiceProbe};
 pub use reconnect::{Reconnect, ReconnectFuture, ReconnectLayer};
 pub use supervise::{Exit, GaveUp, IntoExit, StartError, Stop, Stopped, Supervisor};
 pub use tightened::Tightened;

@@ -11,8 +11,9 @@ use std::{
 };
 
 use buttress::{
-    Buttress, CLOCK, Call, Cause, Describe, Dispatch, Endpoint, Fault, Foreign, Idempotent, Labels,
-    Outcome, Plain, Policy, Protocol, Ratio, Receipt, Redundancy, Refusal, Resend, State, fixed,
+    BreakerState, Buttress, CLOCK, Call, Cause, Describe, Dispatch, Endpoint, Fault, Foreign,
+    Idempotent, Labels, Outcome, Plain, Policy, Protocol, Ratio, Receipt, Redundancy, Refusal,
+    Resend, fixed,
 };
 use buttress_test::{Answer, Script, Scripted};
 use tokio::{sync::Mutex, task::JoinSet, time::advance};
@@ -355,11 +356,14 @@ async fn hedging_does_not_hide_an_endpoint_that_hangs() {
         advance(MS).await;
     }
     let hung = service.handles().find("hung").unwrap();
-    assert_ne!(hung.state(), State::Closed);
+    assert_ne!(hung.state(), BreakerState::Closed);
     let counts = hung.snapshot().counts;
     assert!(counts.late >= 5, "{counts:?}");
     for well in ["a", "b"] {
-        assert_eq!(service.handles().find(well).unwrap().state(), State::Closed);
+        assert_eq!(
+            service.handles().find(well).unwrap().state(),
+            BreakerState::Closed
+        );
     }
 }
 

@@ -4,9 +4,9 @@
 use std::{cell::RefCell, collections::HashMap, fmt::Debug, future::poll_fn, time::Duration};
 
 use buttress::{
-    Admission, Ask, Buttress, CLOCK, Cause, Endpoint, FallbackLayer, GuardLayer, Handle,
-    Idempotent, Key, LimitPolicy, Nanos, Outcome, Plain, Policy, Ratio, ReconnectPolicy,
-    Redundancy, RetryLayer, Snapshot, State, StatsLayer, Vitals, fixed, instead,
+    Admission, Ask, BreakerState, Buttress, CLOCK, Cause, Endpoint, FallbackLayer, GuardLayer,
+    Handle, Idempotent, Key, LimitPolicy, Nanos, Outcome, Plain, Policy, Ratio, ReconnectPolicy,
+    Redundancy, RetryLayer, Snapshot, StatsLayer, Vitals, fixed, instead,
 };
 use buttress_test::{Answer, Readiness, Script, Scripted, cancel_everywhere};
 use tokio::time::sleep;
@@ -286,14 +286,14 @@ fn broke_long_ago(vitals: &Vitals) {
         let permit = vitals.permit(ago).unwrap();
         vitals.record(permit, ago, Outcome::Failure(Cause::Error));
     }
-    assert_eq!(vitals.state(), State::Open);
+    assert_eq!(vitals.state(), BreakerState::Open);
 }
 
 /// Whoever dropped a probe has given its permit back: the next may go out when probes keep their distance, not a lease later.
 fn another_may_probe(at: &str, vitals: &Vitals) {
     assert_ne!(
         vitals.state(),
-        State::Closed,
+        BreakerState::Closed,
         "{at}: one probe proves nothing"
     );
     let now = CLOCK.now();

@@ -10,8 +10,8 @@ use std::{
 };
 
 use buttress::{
-    Buttress, CLOCK, Dispatch, Endpoint, Force, HealthPolicy, Idempotent, Plain, Policy,
-    Redundancy, Refusal, RetryLayer, State, fixed,
+    BreakerState, Buttress, CLOCK, Dispatch, Endpoint, Force, HealthPolicy, Idempotent, Plain,
+    Policy, Redundancy, Refusal, RetryLayer, fixed,
 };
 use buttress_test::{Answer, Readiness, Script, Scripted};
 use futures_core::Stream;
@@ -206,7 +206,7 @@ async fn the_last_of_a_dying_set_still_answers_for_it() {
     let shots = buttress.registry().snapshot(CLOCK.now());
     let out = shots
         .iter()
-        .filter(|shot| shot.state != State::Closed)
+        .filter(|shot| shot.state != BreakerState::Closed)
         .count();
     assert!(out <= 1, "{out} of 3 are out");
 }
@@ -374,7 +374,7 @@ async fn one_that_was_out_comes_back_though_no_call_may_be_sent_twice() {
     let mut service = service;
     let bad = |service: &Dispatch<_, _>| service.handles().find("bad").unwrap();
     service.ready().await.unwrap();
-    while bad(&service).state() == State::Closed {
+    while bad(&service).state() == BreakerState::Closed {
         let _ = service.ready().await.unwrap().call(1).await;
     }
     // While it is ill, a call is risked once per stop and no more often.
@@ -394,5 +394,5 @@ async fn one_that_was_out_comes_back_though_no_call_may_be_sent_twice() {
         let _ = service.call(1).await;
     }
     let bad = bad(&service);
-    assert_eq!(bad.state(), State::Closed, "{:?}", bad.snapshot());
+    assert_eq!(bad.state(), BreakerState::Closed, "{:?}", bad.snapshot());
 }

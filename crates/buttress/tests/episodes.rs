@@ -10,8 +10,8 @@ use std::{
 };
 
 use buttress::{
-    BreakerPolicy, CLOCK, Cause, Episode, FaultKind, GuardLayer, Handle, Plain, Policy, Refusal,
-    State,
+    BreakerPolicy, BreakerState, CLOCK, Cause, Episode, FaultKind, GuardLayer, Handle, Plain,
+    Policy, Refusal,
 };
 use tower::{BoxError, Layer as _, Service, ServiceExt as _, service_fn};
 
@@ -92,7 +92,7 @@ async fn an_outage_keeps_when_it_was_what_it_cost_and_what_recovery_did() {
 
     let mended = CLOCK.now();
     db.turns(false);
-    while db.handle.state() != State::Closed {
+    while db.handle.state() != BreakerState::Closed {
         calls(&service, Duration::from_millis(10)).await;
     }
     let counts = db.handle.snapshot().counts;
@@ -140,9 +140,9 @@ async fn a_recovery_that_does_not_hold_is_told_so() {
     for _ in 0..2 {
         db.turns(true);
         calls(&service, Duration::from_millis(100)).await;
-        assert_eq!(db.handle.state(), State::Open);
+        assert_eq!(db.handle.state(), BreakerState::Open);
         db.turns(false);
-        while db.handle.state() != State::Closed {
+        while db.handle.state() != BreakerState::Closed {
             calls(&service, Duration::from_millis(10)).await;
         }
     }

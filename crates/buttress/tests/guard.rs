@@ -10,8 +10,8 @@ use std::{
 };
 
 use buttress::{
-    BreakerLayer, BreakerPolicy, Buttress, CLOCK, Cause, Fault, Foreign, GuardLayer, Handle,
-    HealthLayer, Plain, Policy, Redundancy, Refusal, ServiceBuilderExt as _, State, StatsLayer,
+    BreakerLayer, BreakerPolicy, BreakerState, Buttress, CLOCK, Cause, Fault, Foreign, GuardLayer,
+    Handle, HealthLayer, Plain, Policy, Redundancy, Refusal, ServiceBuilderExt as _, StatsLayer,
 };
 use tower::{BoxError, Layer as _, Service, ServiceBuilder, ServiceExt as _, service_fn};
 
@@ -67,7 +67,7 @@ async fn refuses_while_open_then_recovers() {
     let snapshot = layer.handle().snapshot();
     assert_eq!(
         (snapshot.state, snapshot.episodes.len()),
-        (State::Closed, 1)
+        (BreakerState::Closed, 1)
     );
     assert_eq!(snapshot.counts.rejected, 1);
 }

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use buttress::{
-    BreakerLayer, Buttress, Event, EventKind, Force, GuardLayer, Health, HealthLayer, Idempotent,
-    Key, Outcome, Plain, Policy, RetryLayer, State, StatsLayer, fixed,
+    BreakerLayer, BreakerState, Buttress, Event, EventKind, Force, GuardLayer, Health, HealthLayer,
+    Idempotent, Key, Outcome, Plain, Policy, RetryLayer, StatsLayer, fixed,
 };
 use tower::{BoxError, Layer as _, ServiceExt as _, service_fn};
 
@@ -34,9 +34,9 @@ async fn each_force_is_visible_told_and_taken_back() {
         handle.release();
         assert_eq!((handle.forced(), handle.snapshot().forced), (None, None));
         let back = if admits {
-            State::Closed
+            BreakerState::Closed
         } else {
-            State::Ramping
+            BreakerState::Ramping
         };
         assert_eq!(handle.state(), back, "{force}");
         let mut told = Vec::new();
@@ -58,12 +58,12 @@ async fn a_reset_forgets_what_is_known_and_keeps_what_was() {
     }
     assert_eq!(
         (handle.state(), handle.health()),
-        (State::Open, Health::Down)
+        (BreakerState::Open, Health::Down)
     );
     handle.reset();
     assert_eq!(
         (handle.state(), handle.health()),
-        (State::Closed, Health::Healthy)
+        (BreakerState::Closed, Health::Healthy)
     );
     assert!(handle.snapshot().counts.failures.total() > 0);
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use buttress::{Buttress, Cause, EventKind, GuardLayer, HealthLayer, Key, Plain, Policy, State};
+use buttress::{
+    BreakerState, Buttress, Cause, EventKind, GuardLayer, HealthLayer, Key, Plain, Policy,
+};
 use tower::{BoxError, Layer as _, Service, ServiceExt as _, service_fn};
 
 struct Query(&'static str);
@@ -37,7 +39,10 @@ async fn a_key_that_hangs_is_given_up_on_and_the_others_never_hear_of_it() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     // None has timed out yet: half the timeout is an age.
     assert_eq!(hung.snapshot().counts.failures.total(), 0);
-    assert_eq!((hung.state(), well.state()), (State::Open, State::Closed));
+    assert_eq!(
+        (hung.state(), well.state()),
+        (BreakerState::Open, BreakerState::Closed)
+    );
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(hung.snapshot().counts.failures.of(Cause::Timeout), 10);
     assert_eq!(hung.snapshot().counts.in_flight(), 0);

@@ -11,9 +11,9 @@ use std::{
 };
 
 use buttress::{
-    AdaptivePolicy, Buttress, CLOCK, Cause, Counts, Endpoint, Force, Foreign, Guard, GuardLayer,
-    Health, Idempotent, LimitPolicy, Limiter, Plain, Policy, Redundancy, Refusal, Snapshot, State,
-    StatsLayer, Vitals, fixed,
+    AdaptivePolicy, BreakerState, Buttress, CLOCK, Cause, Counts, Endpoint, Force, Foreign, Guard,
+    GuardLayer, Health, Idempotent, LimitPolicy, Limiter, Plain, Policy, Redundancy, Refusal,
+    Snapshot, StatsLayer, Vitals, fixed,
 };
 use tokio::{
     sync::Semaphore,
@@ -117,7 +117,7 @@ async fn our_own_refusals_are_no_evidence() {
             counts,
             ..
         } = snapshot(layer.handle().vitals());
-        assert_eq!((health, state), (Health::Healthy, State::Closed));
+        assert_eq!((health, state), (Health::Healthy, BreakerState::Closed));
         assert_eq!(
             (counts.limited, counts.rejected, counts.failures.total()),
             (1_000, 0, 0)
@@ -359,7 +359,10 @@ async fn own_limits_are_not_their_fault() {
     }
     assert_eq!((served, refused), (2, 998));
     for shot in root.registry().snapshot(CLOCK.now()) {
-        assert_eq!((shot.health, shot.state), (Health::Healthy, State::Closed));
+        assert_eq!(
+            (shot.health, shot.state),
+            (Health::Healthy, BreakerState::Closed)
+        );
         assert_eq!((shot.counts.successes, shot.counts.finished()), (1, 1));
         assert!(shot.counts.limited > 0);
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use buttress::{
-    Buttress, CLOCK, Call, Endpoint, HealthPolicy, Idempotent, MirrorLayer, Plain, Policy, Ratio,
-    Redundancy, State, Tightened, current_call, fixed,
+    BreakerState, Buttress, CLOCK, Call, Endpoint, HealthPolicy, Idempotent, MirrorLayer, Plain,
+    Policy, Ratio, Redundancy, Tightened, current_call, fixed,
 };
 use buttress_test::{Answer, Script, Scripted};
 use tokio::{
@@ -140,7 +140,7 @@ async fn whether_it_is_well_again_is_found_out_without_risking_a_call() {
             .find(|one| one.endpoint.as_deref() == Some("sick:1"))
             .map(|one| one.state)
     };
-    while state(&buttress) != Some(State::Open) {
+    while state(&buttress) != Some(BreakerState::Open) {
         service.ready().await.unwrap().call(1).await.unwrap();
     }
     // It hangs now: whoever was sent there would wait for it.
@@ -160,7 +160,7 @@ async fn whether_it_is_well_again_is_found_out_without_risking_a_call() {
         service.ready().await.unwrap().call(1).await.unwrap();
         settled().await;
     }
-    assert_eq!(state(&buttress), Some(State::Closed));
+    assert_eq!(state(&buttress), Some(BreakerState::Closed));
 }
 
 #[tokio::test(start_paused = true)]
@@ -233,7 +233,7 @@ async fn whoever_wants_it_sent_to_one_endpoint_once_is_not_copied() {
         let mut service = dispatch.mirrored_trials();
         let is_open = || {
             let found = handle.find("sick:1");
-            found.is_ok_and(|one| one.snapshot().state == State::Open)
+            found.is_ok_and(|one| one.snapshot().state == BreakerState::Open)
         };
         while !is_open() {
             let _ = service.ready().await.unwrap().call(1).await;

@@ -15,9 +15,9 @@ use std::{
 };
 
 use buttress::{
-    BackoffPolicy, Buttress, CLOCK, Cause, Endpoint, GuardLayer, Health, Idempotent, Jitter,
-    Outcome, Plain, Policy, Protocol, Receipt, Reconnect, ReconnectLayer, ReconnectPolicy,
-    Redundancy, Refusal, Snapshot, State, fixed,
+    BackoffPolicy, BreakerState, Buttress, CLOCK, Cause, Endpoint, GuardLayer, Health, Idempotent,
+    Jitter, Outcome, Plain, Policy, Protocol, Receipt, Reconnect, ReconnectLayer, ReconnectPolicy,
+    Redundancy, Refusal, Snapshot, fixed,
 };
 use buttress_test::{Answer, Readiness, Scripted, cancel_everywhere, laws::Laws};
 use tokio::time::{sleep, timeout};
@@ -526,7 +526,7 @@ async fn outages_of_the_connection_are_seen_in_the_registry() {
     refused(service.clone().oneshot(1).await);
     let shots = || buttress.registry().snapshot(CLOCK.now());
     let (health, state) = (shots()[0].health, shots()[0].state);
-    assert_eq!((health, state), (Health::Down, State::Open));
+    assert_eq!((health, state), (Health::Down, BreakerState::Open));
     sleep(10 * SECOND).await;
     server.refuses(false);
     assert_eq!(service.clone().oneshot(1).await.unwrap(), 1);
@@ -552,7 +552,7 @@ async fn outages_of_the_connection_are_seen_in_the_registry() {
 
 #[tokio::test(start_paused = true)]
 async fn after_an_outage_calls_come_back_by_degrees_and_after_a_mere_break_at_once() {
-    for (outage, state) in [(true, State::Ramping), (false, State::Closed)] {
+    for (outage, state) in [(true, BreakerState::Ramping), (false, BreakerState::Closed)] {
         let guard = GuardLayer::new("db", Plain);
         let (server, first) = (Server::default(), Scripted::new());
         server.makes(&first);
@@ -564,7 +564,7 @@ async fn after_an_outage_calls_come_back_by_degrees_and_after_a_mere_break_at_on
         let _ = service.clone().oneshot(1).await;
         assert_eq!(
             guard.handle().state(),
-            State::Closed,
+            BreakerState::Closed,
             "one failure is no evidence"
         );
         sleep(SECOND).await;

@@ -7,8 +7,8 @@ use std::{
 };
 
 use buttress::{
-    Admission, Ask, CLOCK, Guard, GuardLayer, Health, Labelled, Labels, LimitPolicy, Limiter,
-    Plain, Policy, Priority, Refusal, ShedPolicy, State,
+    Admission, Ask, BreakerState, CLOCK, Guard, GuardLayer, Health, Labelled, Labels, LimitPolicy,
+    Limiter, Plain, Policy, Priority, Refusal, ShedPolicy,
 };
 use tokio::{
     task::{spawn, yield_now},
@@ -116,7 +116,10 @@ async fn what_matters_least_is_turned_away_and_the_rest_is_served_as_if_it_were_
     assert!(most.slowest <= 60 * MS, "{fared:?}");
     assert!(least.shed > 2 * least.refused, "{fared:?}");
     let shot = layer.handle().snapshot();
-    assert_eq!((shot.health, shot.state), (Health::Healthy, State::Closed));
+    assert_eq!(
+        (shot.health, shot.state),
+        (Health::Healthy, BreakerState::Closed)
+    );
     assert!(shot.counts.shed >= u64::from(least.shed));
     assert_eq!(shot.counts.failures.total() + shot.counts.rejected, 0);
 }

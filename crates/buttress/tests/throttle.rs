@@ -9,8 +9,8 @@ use std::{
 };
 
 use buttress::{
-    Buttress, CLOCK, Describe, Endpoint, GuardLayer, Health, Limiter, Outcome, Policy, Protocol,
-    Ratio, Receipt, Redundancy, Refusal, Resend, State, ThrottlePolicy, Vitals, fixed,
+    BreakerState, Buttress, CLOCK, Describe, Endpoint, GuardLayer, Health, Limiter, Outcome,
+    Policy, Protocol, Ratio, Receipt, Redundancy, Refusal, Resend, ThrottlePolicy, Vitals, fixed,
 };
 use tower::{BoxError, Layer as _, Service, ServiceExt as _, service_fn};
 
@@ -104,7 +104,10 @@ async fn overload_throttles_and_does_not_eject() {
         "{sent} sent, {refused} refused"
     );
     let shot = layer.handle().snapshot();
-    assert_eq!((shot.health, shot.state), (Health::Healthy, State::Closed));
+    assert_eq!(
+        (shot.health, shot.state),
+        (Health::Healthy, BreakerState::Closed)
+    );
     assert!(shot.counts.throttled >= refused && shot.counts.rejected == 0);
     assert!((shot.throttled - 0.9).abs() < 0.01);
 }

@@ -37,7 +37,7 @@ use sequential::{Answer, Sequential};
     serde(rename_all = "snake_case")
 )]
 #[non_exhaustive]
-pub enum State {
+pub enum BreakerState {
     /// Calls flow.
     Closed,
     /// Calls are refused.
@@ -171,12 +171,12 @@ impl Breaker {
         !matches!(self.phase, Phase::Closed)
     }
 
-    pub(crate) const fn state(&self) -> State {
+    pub(crate) const fn state(&self) -> BreakerState {
         match self.phase {
-            Phase::Closed | Phase::Watching { .. } => State::Closed,
-            Phase::Open { .. } => State::Open,
-            Phase::HalfOpen { .. } | Phase::Trial(_) => State::HalfOpen,
-            Phase::Ramping(_) => State::Ramping,
+            Phase::Closed | Phase::Watching { .. } => BreakerState::Closed,
+            Phase::Open { .. } => BreakerState::Open,
+            Phase::HalfOpen { .. } | Phase::Trial(_) => BreakerState::HalfOpen,
+            Phase::Ramping(_) => BreakerState::Ramping,
         }
     }
 

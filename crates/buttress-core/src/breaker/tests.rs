@@ -30,7 +30,7 @@ fn tripped() -> (Breaker, Nanos) {
 #[test]
 fn refuses_while_open_and_says_for_how_long() {
     let (mut breaker, due) = tripped();
-    assert_eq!(breaker.state(), State::Open);
+    assert_eq!(breaker.state(), BreakerState::Open);
     let (refused, change) = breaker.permit(Nanos::ZERO);
     assert_eq!(
         (refused.unwrap_err(), change),
@@ -53,7 +53,7 @@ fn one_probe_at_a_time_and_enough_good_ones_close() {
         breaker.follow(second, due, Sign::Good, false),
         Some(Change::Closed)
     );
-    assert_eq!(breaker.state(), State::Closed);
+    assert_eq!(breaker.state(), BreakerState::Closed);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_result_from_before_the_trip_decides_nothing() {
     for permit in stale {
         assert_eq!(breaker.follow(permit, due, Sign::Good, false), None);
     }
-    assert_eq!(breaker.state(), State::HalfOpen);
+    assert_eq!(breaker.state(), BreakerState::HalfOpen);
     assert!(
         breaker.permit(due).0.is_err(),
         "stale results must not free the probe's place"
@@ -96,7 +96,7 @@ fn a_result_from_before_the_trip_decides_nothing() {
         breaker
             .follow(probe, due, Sign::Bad, false)
             .map(|_| breaker.state()),
-        Some(State::Open)
+        Some(BreakerState::Open)
     );
 }
 
@@ -142,7 +142,7 @@ fn undecided_probes_return_their_permit_but_keep_their_distance() {
         let probe = breaker.permit(due).0.unwrap();
         breaker.follow(probe, due, Sign::Good, false);
     }
-    assert_eq!(breaker.state(), State::Closed);
+    assert_eq!(breaker.state(), BreakerState::Closed);
 }
 
 #[test]
@@ -256,7 +256,10 @@ fn it_comes_back_by_a_test_and_then_by_degrees() {
     assert_eq!(call(&mut breaker, now, Sign::Good), Some(Change::FirstGood));
     (0..5).for_each(|_| assert_eq!(call(&mut breaker, now, Sign::Good), None));
     assert_eq!(call(&mut breaker, now, Sign::Good), Some(Change::Ramping));
-    assert_eq!((breaker.state(), breaker.flows()), (State::Ramping, false));
+    assert_eq!(
+        (breaker.state(), breaker.flows()),
+        (BreakerState::Ramping, false)
+    );
     let mut last = breaker.share();
     assert!((last - 0.05).abs() < 1e-9);
     for _ in 0..13 {
@@ -274,7 +277,7 @@ fn it_comes_back_by_a_test_and_then_by_degrees() {
 fn one_bad_probe_is_no_answer_and_two_open_it_again() {
     let (mut breaker, now) = tripped_in_a_set();
     assert_eq!(call(&mut breaker, now, Sign::Bad), None);
-    assert_eq!(breaker.state(), State::HalfOpen);
+    assert_eq!(breaker.state(), BreakerState::HalfOpen);
     let apart = breaker.permit(now).0.unwrap_err();
     assert!(!apart.is_zero(), "the next keeps its distance");
     assert!(matches!(
@@ -287,7 +290,7 @@ fn one_bad_probe_is_no_answer_and_two_open_it_again() {
 fn clearly_ill_on_the_way_back_opens_it_again_for_longer() {
     let (mut breaker, now) = tripped_in_a_set();
     (0..7).for_each(|_| _ = call(&mut breaker, now, Sign::Good));
-    assert_eq!(breaker.state(), State::Ramping);
+    assert_eq!(breaker.state(), BreakerState::Ramping);
     assert_eq!(call(&mut breaker, now, Sign::Bad), None);
     assert_eq!(call(&mut breaker, now, Sign::Bad), None);
     let Some(Change::Opened(wait)) = call(&mut breaker, now, Sign::Bad) else {
@@ -307,7 +310,10 @@ fn a_result_from_before_the_ramp_moves_nothing() {
     for _ in 0..10 {
         assert_eq!(breaker.follow(stale, now, Sign::Bad, false), None);
     }
-    assert_eq!((breaker.state(), breaker.share()), (State::Ramping, before));
+    assert_eq!(
+        (breaker.state(), breaker.share()),
+        (BreakerState::Ramping, before)
+    );
 }
 
 #[test]
@@ -333,12 +339,12 @@ fn a_newcomer_warms_up_and_a_first_member_does_not() {
     let mut breaker = Breaker::new(BreakerPolicy::new(), Enforce::ON, false, 7);
     assert!((breaker.share() - 1.0).abs() < 1e-12);
     breaker.join(Nanos::ZERO);
-    assert_eq!(breaker.state(), State::Ramping);
+    assert_eq!(breaker.state(), BreakerState::Ramping);
     let mut classic = Breaker::new(policy(), Enforce::ON, false, 7);
     classic.join(Nanos::ZERO);
     assert_eq!(
         classic.state(),
-        State::Closed,
+        BreakerState::Closed,
         "the classic way knows no ramp"
     );
 }
@@ -383,7 +389,7 @@ proptest! {
             match op {
                 Op::Permit => {
                     if let (Ok(permit), _) = breaker.permit(now) {
-                        prop_assert_eq!(permit.is_probe(), breaker.state() == State::HalfOpen);
+                        prop_assert_eq!(permit.is_probe(), breaker.state() == BreakerState::HalfOpen);
                         running.push(permit);
                     }
                 }

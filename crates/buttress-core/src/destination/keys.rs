@@ -96,7 +96,9 @@ impl Shared {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::{Cause, Clock, Events, HealthPolicy, Host, Outcome, Registry, Rules, State, Tally};
+    use crate::{
+        BreakerState, Cause, Clock, Events, HealthPolicy, Host, Outcome, Registry, Rules, Tally,
+    };
 
     fn seconds(seconds: u64) -> Nanos {
         Nanos::ZERO.after(Duration::from_secs(seconds))
@@ -123,7 +125,7 @@ mod tests {
         let tenants = tenants(&Rules::default());
         let keys: Vec<Vitals> = (0..8).map(|n| tenants.key(format!("tenant-{n}"))).collect();
         keys.iter().for_each(|key| fail(key, 20, seconds(1)));
-        assert!(keys.iter().all(|key| key.state() == State::Open));
+        assert!(keys.iter().all(|key| key.state() == BreakerState::Open));
         assert_eq!(tenants.panic(), None);
     }
 
@@ -136,7 +138,10 @@ mod tests {
             well.record(permit, seconds(1), Outcome::Success);
         }
         fail(&sick, 20, seconds(1));
-        assert_eq!((sick.state(), well.state()), (State::Open, State::Closed));
+        assert_eq!(
+            (sick.state(), well.state()),
+            (BreakerState::Open, BreakerState::Closed)
+        );
         let shot = sick.snapshot(seconds(2));
         assert_eq!(shot.name(), "db/sick");
         assert_eq!(
@@ -191,7 +196,7 @@ mod tests {
         // Of endpoints, the first would stand out by now.
         let tallies = [Tally::new(200, 200), Tally::new(0, 200), Tally::new(0, 200)];
         assert!(!rules.peers.outliers(&tallies, 0.01).is_empty());
-        assert!(keys.iter().all(|key| key.state() == State::Closed));
+        assert!(keys.iter().all(|key| key.state() == BreakerState::Closed));
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(crate) use learn::Census;
 use learn::Learn;
 use names::Names;
 pub(crate) use norm::Norm;
-pub use panic::Panic;
+pub use panic::PanicMode;
 use scene::Scene;
 use vigilance::Vigilance;
 
@@ -244,7 +244,7 @@ impl Destination {
     ///
     /// Counts its endpoints: for refusals and pages, not for every call.
     #[must_use]
-    pub fn panic(&self) -> Option<Panic> {
+    pub fn panic(&self) -> Option<PanicMode> {
         self.0.panic()
     }
 

@@ -1,11 +1,11 @@
-//! So few of a set usable that its health no longer says whom to ask.
+//! So few of a set usable that its health no longer says whom to ask: Envoy's panic mode.
 
 use super::Shared;
-use crate::{EventKind, Nanos, State, sync::Ordering};
+use crate::{BreakerState, EventKind, Nanos, sync::Ordering};
 
 /// A set of which too few are usable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Panic {
+pub struct PanicMode {
     /// How many take calls.
     pub usable: usize,
     /// Of how many.
@@ -14,7 +14,7 @@ pub struct Panic {
 
 impl Shared {
     /// Is some priority of the set in panic? Counts its members; not for every call.
-    pub(crate) fn panic(&self) -> Option<Panic> {
+    pub(crate) fn panic(&self) -> Option<PanicMode> {
         let members = self.members();
         let mut priorities: Vec<u32> = members
             .iter()
@@ -29,10 +29,12 @@ impl Shared {
                 .filter(|member| member.endpoint().is_some_and(|one| one.tier() == priority));
             let known = here.clone().count();
             let usable = here
-                .filter(|member| matches!(member.state(), State::Closed | State::Ramping))
+                .filter(|member| {
+                    matches!(member.state(), BreakerState::Closed | BreakerState::Ramping)
+                })
                 .count();
             (known > 1 && self.rules.ejection.panics(known, usable))
-                .then_some(Panic { usable, known })
+                .then_some(PanicMode { usable, known })
         })
     }
 
@@ -42,7 +44,7 @@ impl Shared {
         // Relaxed: two that change at once may both say so, the last of them rightly.
         let before = self.panicking.swap(panic.is_some(), Ordering::Relaxed);
         match panic {
-            Some(Panic { usable, known }) if !before => {
+            Some(PanicMode { usable, known }) if !before => {
                 self.say(now, EventKind::Panic { usable, known });
             }
             None if before => self.say(now, EventKind::PanicOver),

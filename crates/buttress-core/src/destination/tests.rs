@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    Cause, Clock, Counts, Events, Health, HealthPolicy, Outcome, Permit, Refusal, State,
+    BreakerState, Cause, Clock, Counts, Events, Health, HealthPolicy, Outcome, Permit, Refusal,
     random::{Draws, unit},
 };
 
@@ -55,7 +55,7 @@ fn a_hang_is_noticed_at_the_age_and_not_at_the_timeout() {
     let (destination, vitals) = watched();
     let calls: Vec<Permit> = (0..3).map(|n| begin(&vitals, 100 + 10 * n)).collect();
     let end = tick_until(&destination, at(120), at(2_000));
-    assert_eq!(vitals.state(), State::Open);
+    assert_eq!(vitals.state(), BreakerState::Open);
     let episode = vitals.snapshot(end).episodes.remove(0);
     assert_eq!(episode.broke, at(100));
     let detected = episode.detected.since(at(100)).as_millis() as u64;
@@ -97,9 +97,9 @@ fn a_call_found_too_old_counts_once_whatever_becomes_of_it() {
             vitals.record(permit, at(start + 900), outcome);
         }
         // Two facts; a third would trip.
-        assert_eq!(vitals.state(), State::Closed, "{outcome:?}");
+        assert_eq!(vitals.state(), BreakerState::Closed, "{outcome:?}");
         call(&vitals, 2_901, 2_902, Outcome::Failure(Cause::Error));
-        assert_eq!(vitals.state(), State::Open, "{outcome:?}");
+        assert_eq!(vitals.state(), BreakerState::Open, "{outcome:?}");
     }
 }
 
@@ -107,7 +107,7 @@ fn a_call_found_too_old_counts_once_whatever_becomes_of_it() {
 fn a_late_success_is_evidence_even_if_nobody_looked() {
     let vitals = destination().alone();
     (0..3).for_each(|n| call(&vitals, 1_000 * n, 1_000 * n + 600, Outcome::Success));
-    assert_eq!(vitals.state(), State::Open);
+    assert_eq!(vitals.state(), BreakerState::Open);
     assert_eq!(counts(&vitals).successes, 3);
 }
 
@@ -166,13 +166,13 @@ fn calls_that_stay_unanswered_after_our_pause_are_late_as_ever() {
     let asleep = tick_until(&destination, at(3), at(100));
     let awake = asleep.after(Duration::from_secs(5));
     let _ = tick_until(&destination, awake, awake.after(Duration::from_millis(400)));
-    assert_eq!(vitals.state(), State::Closed);
+    assert_eq!(vitals.state(), BreakerState::Closed);
     let _ = tick_until(
         &destination,
         awake.after(Duration::from_millis(401)),
         awake.after(Duration::from_millis(700)),
     );
-    assert_eq!(vitals.state(), State::Open);
+    assert_eq!(vitals.state(), BreakerState::Open);
 }
 
 #[test]
@@ -183,11 +183,15 @@ fn a_clock_that_jumps_an_hour_either_way_blames_nobody_and_blinds_nobody() {
         let permit = begin(&vitals, HOUR);
         let _ = tick_until(&destination, at(HOUR), at(HOUR + 100));
         let _ = destination.tick(at(later));
-        assert_eq!(vitals.state(), State::Closed);
+        assert_eq!(vitals.state(), BreakerState::Closed);
         vitals.record(permit, at(later + 1), Outcome::Success);
         let calls: Vec<Permit> = (0..3).map(|n| begin(&vitals, later + 10 + n)).collect();
         let _ = tick_until(&destination, at(later + 13), at(later + 800));
-        assert_eq!(vitals.state(), State::Open, "blind after a jump to {later}");
+        assert_eq!(
+            vitals.state(),
+            BreakerState::Open,
+            "blind after a jump to {later}"
+        );
         drop(calls);
     }
 }
@@ -237,7 +241,7 @@ fn what_speaks_against_a_healthy_endpoint_is_part_of_the_norm_all_the_same() {
     assert!((27.0..38.0).contains(&age), "{age} ms");
     let base = destination.0.norm.base().unwrap_or_default();
     assert!((0.008..0.012).contains(&base), "{base}");
-    assert_eq!(vitals.state(), State::Closed);
+    assert_eq!(vitals.state(), BreakerState::Closed);
 }
 
 #[test]
@@ -278,7 +282,7 @@ fn what_takes_no_longer_than_a_turn_at_the_processor_proves_nothing() {
         vitals.record(permit, at(60_020), Outcome::Success);
     }
     assert!(vitals.is_suspect(), "or the test shows nothing");
-    assert_eq!(vitals.state(), State::Closed);
+    assert_eq!(vitals.state(), BreakerState::Closed);
 }
 
 fn named(address: &str) -> Endpoint {
@@ -306,7 +310,7 @@ fn a_busy_machine_is_no_excuse_for_whoever_never_answers() {
     // Our timer is late by 30 ms each time, for minutes.
     let (mut now, mut calls) = (1_000, Vec::new());
     let mut due = destination.tick(at(now));
-    while vitals.state() == State::Closed && now < 60_000 {
+    while vitals.state() == BreakerState::Closed && now < 60_000 {
         if let Ok(permit) = vitals.permit(at(now)) {
             calls.push((now, permit));
         }
@@ -371,7 +375,11 @@ fn a_hang_is_evidence_under_a_rate_rule_too() {
             );
         }
     }
-    assert_eq!(vitals.state(), State::Open, "sixty calls, sixty timeouts");
+    assert_eq!(
+        vitals.state(),
+        BreakerState::Open,
+        "sixty calls, sixty timeouts"
+    );
 }
 
 #[test]
@@ -379,11 +387,11 @@ fn a_newcomer_that_hangs_is_noticed_at_the_age() {
     let destination = destination();
     let vitals = destination.newcomer(Endpoint::itself());
     let _peer = destination.endpoint(Endpoint::new("10.0.0.2:80").unwrap());
-    assert_eq!(vitals.state(), State::Ramping);
+    assert_eq!(vitals.state(), BreakerState::Ramping);
     let _calls: Vec<Permit> = (0..5).map(|n| begin(&vitals, 100 + 10 * n)).collect();
     destination.0.norm.claim(at(150));
     tick_until(&destination, at(150), at(5_000));
-    assert_eq!(vitals.state(), State::Open);
+    assert_eq!(vitals.state(), BreakerState::Open);
 }
 
 #[test]
@@ -408,8 +416,12 @@ fn a_probing_call_answered_too_late_is_bad_whether_or_not_somebody_looked() {
         vitals.record(probe, end, Outcome::Success);
         vitals.state()
     };
-    assert_eq!(state(false), State::Open, "or the test shows nothing");
-    assert_eq!(state(true), State::Open);
+    assert_eq!(
+        state(false),
+        BreakerState::Open,
+        "or the test shows nothing"
+    );
+    assert_eq!(state(true), BreakerState::Open);
 }
 
 #[test]
@@ -437,7 +449,7 @@ fn a_busy_machine_notices_a_hang_all_the_same() {
                 Outcome::Failure(Cause::Timeout),
             );
         }
-        if vitals.state() == State::Open {
+        if vitals.state() == BreakerState::Open {
             assert!(millis < 3_000, "{millis}");
             return;
         }
@@ -460,7 +472,7 @@ fn a_clock_set_forward_an_hour_and_back_blinds_nobody() {
             vitals.record(permit, at(1_101 + n), Outcome::Failure(Cause::Error));
         }
     }
-    assert_eq!(vitals.state(), State::Open);
+    assert_eq!(vitals.state(), BreakerState::Open);
 }
 
 #[test]
@@ -496,7 +508,7 @@ fn an_open_breaker_probes_though_the_clock_was_set_back_an_hour() {
     let (_destination, vitals) = watched();
     let hour = 3_600_000;
     (0..3).for_each(|n| call(&vitals, hour + n, hour + n, Outcome::Failure(Cause::Error)));
-    assert_eq!(vitals.state(), State::Open);
+    assert_eq!(vitals.state(), BreakerState::Open);
     // Ten minutes of asking: the longest wait is far shorter.
     assert!((0..600).any(|second| vitals.permit(at(second * 1_000)).is_ok()));
 }
@@ -506,8 +518,11 @@ fn one_that_is_slower_than_its_peers_is_told_of_and_with_the_rule_enforced_is_ou
     use crate::{Enforce, EnforcePolicy, Rule};
 
     for (enforce, state) in [
-        (EnforcePolicy::new(), State::Closed),
-        (EnforcePolicy::new().latency(Enforce::ON), State::Open),
+        (EnforcePolicy::new(), BreakerState::Closed),
+        (
+            EnforcePolicy::new().latency(Enforce::ON),
+            BreakerState::Open,
+        ),
     ] {
         let rules = Rules {
             enforce,
@@ -520,7 +535,7 @@ fn one_that_is_slower_than_its_peers_is_told_of_and_with_the_rule_enforced_is_ou
         let destination = Destination::new("db", &rules, &host);
         let set =
             ["a:1", "b:1", "c:1"].map(|name| destination.endpoint(Endpoint::new(name).unwrap()));
-        let mut last = State::Closed;
+        let mut last = BreakerState::Closed;
         for millis in (0..25_000_u64).step_by(10) {
             for (n, vitals) in set.iter().enumerate() {
                 if let Ok(permit) = vitals.permit(at(millis)) {
@@ -529,8 +544,8 @@ fn one_that_is_slower_than_its_peers_is_told_of_and_with_the_rule_enforced_is_ou
                 }
             }
             destination.0.observe(at(millis));
-            if set[2].state() == State::Open {
-                last = State::Open;
+            if set[2].state() == BreakerState::Open {
+                last = BreakerState::Open;
             }
         }
         assert_eq!(last, state);
@@ -538,13 +553,13 @@ fn one_that_is_slower_than_its_peers_is_told_of_and_with_the_rule_enforced_is_ou
         let all = decisions.map(|of| of.enforced + of.unenforced);
         assert_eq!(all[..2], [0, 0]);
         // Let back in, it is compared again; noted down, it is noted once.
-        assert!(all[2] == 1 || state == State::Open && all[2] == 2);
+        assert!(all[2] == 1 || state == BreakerState::Open && all[2] == 2);
         let events = host.registry.events().since(0).events;
         let said = events.iter().any(|event| match event.kind {
-            EventKind::Held(Hold::DryRun(Rule::Latency)) => state == State::Closed,
+            EventKind::Held(Hold::DryRun(Rule::Latency)) => state == BreakerState::Closed,
             EventKind::Opened {
                 by: Rule::Latency, ..
-            } => state == State::Open,
+            } => state == BreakerState::Open,
             _ => false,
         });
         assert!(said, "{events:?}");
@@ -583,7 +598,7 @@ fn a_queue_behind_one_long_call_is_no_hang() {
         let _ = destination.tick(at(millis));
     }
     assert!(counts(&vitals).successes > 12_000);
-    assert_eq!(vitals.state(), State::Closed);
+    assert_eq!(vitals.state(), BreakerState::Closed);
     assert!(vitals.is_suspect(), "or the test shows nothing");
 }
 
@@ -596,7 +611,7 @@ fn a_hang_is_noticed_though_its_calls_have_to_prove_it() {
             calls.extend(vitals.permit(at(*millis)));
         }
         let _ = destination.tick(at(*millis));
-        vitals.state() == State::Open
+        vitals.state() == BreakerState::Open
     });
     assert!(noticed.is_some_and(|at| at - now <= 100), "{noticed:?}");
 }
@@ -607,5 +622,5 @@ fn calls_that_hang_all_at_once_prove_it_though_no_other_comes() {
     let _calls: Vec<Permit> = (0..8).map(|_| begin(&vitals, now)).collect();
     destination.0.norm.claim(at(now));
     tick_until(&destination, at(now), at(now + 500));
-    assert_eq!(vitals.state(), State::Open);
+    assert_eq!(vitals.state(), BreakerState::Open);
 }

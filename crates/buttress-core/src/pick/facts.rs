@@ -3,14 +3,14 @@
 use std::cell::Cell;
 
 use super::load::Glance;
-use crate::{Nanos, State, Vitals};
+use crate::{BreakerState, Nanos, Vitals};
 
 /// What is known of the members of a set, by their places in it.
 pub(super) trait Facts {
     /// Has this one been tried already, or passed over?
     fn is_over(&self, member: usize) -> bool;
 
-    fn state(&self, member: usize) -> State;
+    fn state(&self, member: usize) -> BreakerState;
 
     /// Was it taken out by hand?
     fn is_withdrawn(&self, member: usize) -> bool;
@@ -24,7 +24,10 @@ pub(super) trait Facts {
     fn glance(&self, member: usize) -> Glance;
 
     fn takes_calls(&self, member: usize) -> bool {
-        matches!(self.state(member), State::Closed | State::Ramping)
+        matches!(
+            self.state(member),
+            BreakerState::Closed | BreakerState::Ramping
+        )
     }
 
     /// Has it room for one call more under its limit?
@@ -33,7 +36,8 @@ pub(super) trait Facts {
     /// May a call find out now whether it is well again? One that several may try at once gets its share of them by turns, and
     /// not all.
     fn wants_probe(&self, member: usize) -> bool {
-        let tried_by_turns = self.state(member) == State::HalfOpen && self.is_its_turn(member);
+        let tried_by_turns =
+            self.state(member) == BreakerState::HalfOpen && self.is_its_turn(member);
         !self.takes_calls(member)
             && !tried_by_turns
             && self.is_due(member)
@@ -49,8 +53,8 @@ pub(super) trait Facts {
             return !self.is_withdrawn(member);
         }
         match self.state(member) {
-            State::Closed => true,
-            State::Ramping | State::HalfOpen => self.is_its_turn(member),
+            BreakerState::Closed => true,
+            BreakerState::Ramping | BreakerState::HalfOpen => self.is_its_turn(member),
             _ => false,
         }
     }
@@ -72,7 +76,7 @@ impl<'a, V: Fn(usize) -> &'a Vitals, P: Fn(usize) -> bool> Facts for Known<V, P>
         (self.passed)(member)
     }
 
-    fn state(&self, member: usize) -> State {
+    fn state(&self, member: usize) -> BreakerState {
         (self.vitals)(member).known().state()
     }
 

@@ -10,7 +10,7 @@ use super::{
     tier::{Range, Tier},
 };
 use crate::{
-    EjectionPolicy, Endpoint, Nanos, State, Vitals,
+    BreakerState, EjectionPolicy, Endpoint, Nanos, Vitals,
     random::{Draws, unit},
 };
 
@@ -255,7 +255,7 @@ impl Picker {
         let mut members =
             (tier.all.from..tier.all.from + tier.all.count).map(|place| self.member(place));
         let untried = members.clone().all(|member| !facts.is_over(member));
-        members.find(|member| untried && facts.state(*member) == State::Ramping)
+        members.find(|member| untried && facts.state(*member) == BreakerState::Ramping)
     }
 
     /// Nobody's turn: whoever takes calls, or wants to know whether it is well.

@@ -120,7 +120,7 @@ impl State {
                 self.late.fetch_add(1, Ordering::Relaxed);
                 let word = self.word();
                 // Whatever the rule: a call that was found is not judged again when it ends.
-                if word.flows() || word.state() == crate::State::Ramping {
+                if word.flows() || word.state() == crate::BreakerState::Ramping {
                     // What it waited for us before our pause ended is not held against it.
                     let started = started.max(self.destination.norm.resumed());
                     let change = self.update(|signs| {

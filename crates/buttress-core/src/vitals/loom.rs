@@ -207,7 +207,7 @@ fn a_late_result_of_an_older_generation_decides_nothing() {
             vitals.record(probe, at(due), Outcome::Success);
             late.join().unwrap();
             assert!(probe.is_probe());
-            assert_eq!(vitals.state(), State::Closed);
+            assert_eq!(vitals.state(), BreakerState::Closed);
             assert_eq!(vitals.snapshot(at(due)).health, Health::Healthy);
         });
     }
@@ -268,7 +268,7 @@ fn whoever_knows_that_it_is_open_is_refused() {
             assert!(!permit.is_probe());
             vitals.record(permit, at(2), Outcome::Success);
         }
-        assert_eq!(vitals.state(), State::Open);
+        assert_eq!(vitals.state(), BreakerState::Open);
         assert!(vitals.permit(at(2)).is_err());
         assert_eq!(vitals.snapshot(at(2)).decisions.total().enforced, 1);
     });
@@ -287,7 +287,7 @@ fn two_that_fail_at_once_open_it_once() {
         let snapshot = vitals.snapshot(at(1));
         assert_eq!(
             (snapshot.state, snapshot.decisions.total().enforced),
-            (State::Open, 1)
+            (BreakerState::Open, 1)
         );
         assert_eq!(snapshot.episodes.len(), 1);
         assert_eq!(snapshot.episodes[0].causes.total(), 2);
@@ -326,17 +326,21 @@ fn the_permit_of_one_of_two_probes_comes_back_when_it_is_dropped() {
         vitals.record(probes[1], at(due + 2), Outcome::Success);
         let last = out.or(again).unwrap();
         vitals.record(last, at(due + 2), Outcome::Success);
-        assert_eq!(vitals.state(), State::Closed);
+        assert_eq!(vitals.state(), BreakerState::Closed);
     });
 }
 
 #[test]
 fn two_probes_that_end_at_once_decide_once() {
     for (good, outcomes, state) in [
-        (2, [Outcome::Success, Outcome::Success], State::Closed),
-        (1, [Outcome::Success, FAILED], State::Closed),
-        (2, [Outcome::Success, FAILED], State::Open),
-        (2, [FAILED, FAILED], State::Open),
+        (
+            2,
+            [Outcome::Success, Outcome::Success],
+            BreakerState::Closed,
+        ),
+        (1, [Outcome::Success, FAILED], BreakerState::Closed),
+        (2, [Outcome::Success, FAILED], BreakerState::Open),
+        (2, [FAILED, FAILED], BreakerState::Open),
     ] {
         ::loom::model(move || {
             let vitals = classic(good);

@@ -32,8 +32,8 @@ pub(crate) use lane::{Lane, WeakWays};
 pub(crate) use state::State as VitalState;
 
 use crate::{
-    Admission, Ask, Attempt, Calls, Clock, Destination, Edge, EjectionPolicy, Endpoint, Health,
-    Labels, Nanos, Outcome, Permit, Refusal, Snapshot, State,
+    Admission, Ask, Attempt, BreakerState, Calls, Clock, Destination, Edge, EjectionPolicy,
+    Endpoint, Health, Labels, Nanos, Outcome, Permit, Refusal, Snapshot,
     destination::Shared,
     pick::Group,
     registry::name,
@@ -249,7 +249,7 @@ impl Vitals {
 
     /// Might a call be admitted at some `now`? One load; [`permit`](Self::permit) decides.
     #[must_use]
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> BreakerState {
         self.known().state()
     }
 

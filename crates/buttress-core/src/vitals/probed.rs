@@ -102,7 +102,7 @@ impl State {
 
     /// Enough evidence of another kind than ended calls, since `since`.
     pub(crate) fn nominate(&self, since: Nanos, rule: Rule, now: Nanos) {
-        if self.state() != crate::State::Closed {
+        if self.state() != crate::BreakerState::Closed {
             return;
         }
         let change = self.update(|signs| signs.accuse(Alarm { since }, rule, now, self));

@@ -98,7 +98,7 @@ impl Signs {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::{Clock, Health, Host, Parts, Rules, Snapshot, State};
+    use crate::{BreakerState, Clock, Health, Host, Parts, Rules, Snapshot};
 
     fn at(seconds: u64) -> Nanos {
         Nanos::ZERO.after(Duration::from_secs(seconds))
@@ -126,11 +126,17 @@ mod tests {
         let vitals = vitals();
         broke(&vitals, 10);
         let away = shot(&vitals, 11);
-        assert_eq!((away.health, away.state), (Health::Down, State::Open));
+        assert_eq!(
+            (away.health, away.state),
+            (Health::Down, BreakerState::Open)
+        );
         assert_eq!(vitals.due(at(10)), at(11));
         vitals.restored(at(12), at(13));
         let back = shot(&vitals, 22);
-        assert_eq!((back.health, back.state), (Health::Healthy, State::Closed));
+        assert_eq!(
+            (back.health, back.state),
+            (Health::Healthy, BreakerState::Closed)
+        );
         let figures = back.reliability.unwrap();
         assert_eq!(figures.mtbf, Some(Duration::from_secs(20)));
         assert_eq!(figures.mttr, Some(Duration::from_secs(2)));
@@ -167,12 +173,12 @@ mod tests {
     fn re_enters_by_degrees_where_a_breaker_is_at_work() {
         let ramps = vitals();
         ramps.reenters(at(1));
-        assert_eq!(ramps.state(), State::Ramping);
+        assert_eq!(ramps.state(), BreakerState::Ramping);
         // Away, it goes the way of its own breaker.
         let away = vitals();
         broke(&away, 1);
         away.reenters(at(1));
-        assert_eq!(away.state(), State::Open);
+        assert_eq!(away.state(), BreakerState::Open);
         let rules = Rules {
             parts: Parts {
                 breaker: false,
@@ -182,6 +188,6 @@ mod tests {
         };
         let unguarded = Vitals::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
         unguarded.reenters(at(1));
-        assert_eq!(unguarded.state(), State::Closed);
+        assert_eq!(unguarded.state(), BreakerState::Closed);
     }
 }

@@ -65,7 +65,7 @@ impl State {
         let Some(known) = lock(&self.verdict).clone() else {
             return;
         };
-        if self.state() == crate::State::Closed {
+        if self.state() == crate::BreakerState::Closed {
             return;
         }
         let Some(verdict) = self

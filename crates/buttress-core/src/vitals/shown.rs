@@ -20,7 +20,7 @@ impl Signs {
         self.detector.suspicion(now)
     }
 
-    pub(super) fn state(&self) -> crate::State {
+    pub(super) fn state(&self) -> crate::BreakerState {
         self.word().state()
     }
 

@@ -286,7 +286,7 @@ impl State {
         self.say(now, EventKind::Reset);
     }
 
-    pub(crate) fn state(&self) -> crate::State {
+    pub(crate) fn state(&self) -> crate::BreakerState {
         self.word().state()
     }
 
@@ -382,10 +382,10 @@ impl State {
     /// Is the call about to be made one of its share?
     pub(super) fn takes_turn(&self) -> bool {
         match self.word().state() {
-            crate::State::Closed => true,
-            crate::State::Ramping => self.turns.take(self.share(), u64::from(self.seed)),
-            crate::State::HalfOpen => self.share() > 0.0,
-            crate::State::Open => false,
+            crate::BreakerState::Closed => true,
+            crate::BreakerState::Ramping => self.turns.take(self.share(), u64::from(self.seed)),
+            crate::BreakerState::HalfOpen => self.share() > 0.0,
+            crate::BreakerState::Open => false,
         }
     }
 

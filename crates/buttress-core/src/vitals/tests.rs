@@ -115,7 +115,7 @@ fn an_outage_is_one_episode_from_its_first_failed_call_to_restoration() {
     );
     assert_eq!(
         (snapshot.health, snapshot.state),
-        (Health::Healthy, State::Closed)
+        (Health::Healthy, BreakerState::Closed)
     );
 }
 
@@ -349,7 +349,7 @@ proptest! {
         let (mut now, mut held) = (0, Vec::new());
         for (step, start, outcome) in ops {
             now += step;
-            let closed = vitals.state() == State::Closed;
+            let closed = vitals.state() == BreakerState::Closed;
             if start {
                 let permit = vitals.permit(at(now));
                 prop_assert!(permit.is_ok() || !closed);
@@ -417,10 +417,10 @@ fn by_hand_it_is_out_until_let_go_and_then_comes_back_by_degrees() {
         let shot = vitals.snapshot(at(4));
         assert_eq!(
             (shot.state, shot.forced, shot.counts.in_flight()),
-            (State::Open, Some(force), 0)
+            (BreakerState::Open, Some(force), 0)
         );
         vitals.force(None, at(5));
-        assert_eq!(vitals.state(), State::Ramping);
+        assert_eq!(vitals.state(), BreakerState::Ramping);
         assert_eq!(
             vitals.snapshot(at(6)).episodes.len(),
             0,
@@ -442,12 +442,12 @@ fn by_hand_alarms_are_noted_down_and_not_acted_on() {
         let shot = vitals.snapshot(at(100));
         assert_eq!(
             (shot.state, shot.decisions.total().unenforced),
-            (State::Closed, noted),
+            (BreakerState::Closed, noted),
             "{force}"
         );
         vitals.force(None, at(100));
         (100..110).for_each(|millis| _ = call(&vitals, millis, FAILED));
-        assert_eq!(vitals.state(), State::Open, "{force}");
+        assert_eq!(vitals.state(), BreakerState::Open, "{force}");
     }
 }
 
@@ -456,15 +456,15 @@ fn a_reset_forgets_the_outage_and_results_from_before_it() {
     let vitals = vitals(Parts::default());
     let stale = vitals.permit(at(0)).unwrap();
     (0..3).for_each(|millis| assert!(call(&vitals, millis, FAILED)));
-    assert_eq!(vitals.state(), State::Open);
+    assert_eq!(vitals.state(), BreakerState::Open);
     vitals.reset(at(5));
     assert_eq!(
         (vitals.state(), vitals.snapshot(at(5)).health),
-        (State::Closed, Health::Healthy)
+        (BreakerState::Closed, Health::Healthy)
     );
     assert!(call(&vitals, 6, FAILED) && call(&vitals, 7, FAILED));
     vitals.record(stale, at(8), FAILED);
-    assert_eq!(vitals.state(), State::Closed);
+    assert_eq!(vitals.state(), BreakerState::Closed);
 }
 
 #[test]
@@ -501,7 +501,7 @@ proptest! {
                 continue;
             }
             let (permit, of) = held.remove(which.index(held.len()));
-            let closed = vitals.state() == State::Closed;
+            let closed = vitals.state() == BreakerState::Closed;
             vitals.record(permit, at(now), outcome);
             let mut expected = false;
             if closed && of == generation && outcome.sign() != Sign::Silent {
@@ -510,7 +510,7 @@ proptest! {
                 if expected { rule.reset(); }
             }
             if closed {
-                prop_assert_eq!(vitals.state() == State::Open, expected, "at {}", now);
+                prop_assert_eq!(vitals.state() == BreakerState::Open, expected, "at {}", now);
             }
         }
     }
@@ -521,7 +521,7 @@ fn failures_that_are_tolerable_do_not_keep_it_from_coming_back_for_ever() {
     let vitals = Vitals::new("db", &Rules::default(), &Host::new(Clock(|| Nanos::ZERO)));
     vitals.force(Some(crate::Force::Open), at(0));
     vitals.force(None, at(0));
-    assert_eq!(vitals.state(), State::Ramping);
+    assert_eq!(vitals.state(), BreakerState::Ramping);
     // Four thousand calls a second for a minute, of which one in 500 fails.
     let mut sent = 0_u64;
     for millis in (0..60_000).flat_map(|millis| [millis; 4]) {
@@ -535,7 +535,12 @@ fn failures_that_are_tolerable_do_not_keep_it_from_coming_back_for_ever() {
             vitals.record(permit, at(millis), outcome);
         }
     }
-    assert_eq!(vitals.state(), State::Closed, "share {}", vitals.share());
+    assert_eq!(
+        vitals.state(),
+        BreakerState::Closed,
+        "share {}",
+        vitals.share()
+    );
 }
 
 #[test]
@@ -669,13 +674,13 @@ fn one_rules_dry_run_is_noted_once_and_keeps_no_other_from_acting() {
     let decisions = vitals.snapshot(at(20_000)).decisions;
     assert_eq!(
         (decisions.peers.unenforced, vitals.state()),
-        (1, State::Closed)
+        (1, BreakerState::Closed)
     );
     (0..100).for_each(|n| _ = call(&vitals, 20_000 + n, FAILED));
     let decisions = vitals.snapshot(at(20_100)).decisions;
     assert_eq!(
         (decisions.health.enforced, vitals.state()),
-        (1, State::Open)
+        (1, BreakerState::Open)
     );
 }
 
@@ -691,7 +696,7 @@ fn one_rule_acts_on_what_another_has_only_noted() {
         (decisions.health.unenforced, decisions.probes.enforced),
         (1, 1)
     );
-    assert_eq!(vitals.state(), State::Open);
+    assert_eq!(vitals.state(), BreakerState::Open);
 }
 
 #[test]
@@ -777,12 +782,12 @@ fn one_of_many_that_hangs_is_found_out() {
     let waiting = (0..100).map_while(|number| hung.permit(at(1_000 + 10 * number)).ok());
     assert!(waiting.count() > 10);
     hung.known().look(at(2_000));
-    assert_eq!(hung.state(), State::Open);
+    assert_eq!(hung.state(), BreakerState::Open);
 }
 
 /// One of two, that takes 30 to 39 ms and is called a hundred times a second; then each call to it is given up after 80 ms, for another one
 /// was answered. Does it `answer` others meanwhile?
-fn given_up(answers: bool) -> State {
+fn given_up(answers: bool) -> BreakerState {
     let destination = Destination::new("db", &Rules::default(), &Host::new(Clock(|| Nanos::ZERO)));
     let set = [(); 2].map(|()| destination.endpoint(Endpoint::itself()));
     let one = &set[0];
@@ -809,8 +814,8 @@ fn given_up(answers: bool) -> State {
 
 #[test]
 fn calls_given_up_stand_in_a_queue_where_others_are_answered_and_are_lost_where_none_is() {
-    assert_eq!(given_up(true), State::Closed);
-    assert_ne!(given_up(false), State::Closed);
+    assert_eq!(given_up(true), BreakerState::Closed);
+    assert_ne!(given_up(false), BreakerState::Closed);
 }
 
 /// One of two under a timeout of 300 ms, that takes 90 to 99 ms; then sixteen come at once, and wait in a queue for up to 235 ms.
@@ -844,6 +849,6 @@ fn a_busy_server_is_not_taken_out_for_queues_that_are_short_of_its_timeout() {
         }
         one.known().look(at(millis));
     }
-    assert_eq!(one.state(), State::Closed);
+    assert_eq!(one.state(), BreakerState::Closed);
     assert_eq!(one.known().late.load(Ordering::Relaxed), 15);
 }

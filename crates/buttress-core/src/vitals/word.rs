@@ -1,6 +1,6 @@
 //! The state as one word.
 
-use crate::{Permit, Sign, State, pick::Worth};
+use crate::{BreakerState, Permit, Sign, pick::Worth};
 
 /// The published part of what the lock guards: the generation in the upper half; state and flags in the lower.
 #[derive(Clone, Copy)]
@@ -22,7 +22,7 @@ impl Word {
 
     pub(super) const fn new(
         generation: u32,
-        state: State,
+        state: BreakerState,
         share: f64,
         flows: bool,
         calm: bool,
@@ -57,7 +57,7 @@ impl Word {
     pub(super) const fn worth(self) -> Worth {
         Worth {
             share: (self.0 >> Self::SHARE_AT) as u8,
-            out: !matches!(self.state(), State::Closed | State::Ramping),
+            out: !matches!(self.state(), BreakerState::Closed | BreakerState::Ramping),
         }
     }
 
@@ -71,12 +71,12 @@ impl Word {
 
     /// The same, taken out by hand.
     pub(super) const fn withdrawn(generation: u32) -> Self {
-        Self((generation as u64) << 32 | Self::WITHDRAWN | State::Open as u64)
+        Self((generation as u64) << 32 | Self::WITHDRAWN | BreakerState::Open as u64)
     }
 
     /// The same, only counted.
     pub(super) const fn disabled(generation: u32) -> Self {
-        let word = Self::new(generation, State::Closed, 1.0, true, true);
+        let word = Self::new(generation, BreakerState::Closed, 1.0, true, true);
         Self(word.0 | Self::DISABLED)
     }
 
@@ -100,12 +100,12 @@ impl Word {
         self.0 & Self::CALM != 0
     }
 
-    pub(super) const fn state(self) -> State {
+    pub(super) const fn state(self) -> BreakerState {
         match self.0 & 3 {
-            0 => State::Closed,
-            1 => State::Open,
-            2 => State::HalfOpen,
-            _ => State::Ramping,
+            0 => BreakerState::Closed,
+            1 => BreakerState::Open,
+            2 => BreakerState::HalfOpen,
+            _ => BreakerState::Ramping,
         }
     }
 

@@ -8,7 +8,7 @@ use crate::written::Written;
 
 /// How long the answer is waited for, from the arrival of the request: `grpc-timeout`, at most eight digits and a unit.
 ///
-/// Whatever is not of that form is ignored. Zero is a deadline that has passed. Source:
+/// Written in three digits, rounded up. Whatever is not of that form is ignored. Zero is a deadline that has passed. Source:
 /// [PROTOCOL-HTTP2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests).
 pub const GRPC_TIMEOUT_HEADER: HeaderName = HeaderName::from_static("grpc-timeout");
 

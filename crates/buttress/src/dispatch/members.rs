@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use buttress_core::{Attempt, Endpoint, Nanos, Picker, Refusal, State, Vitals};
+use buttress_core::{Attempt, BreakerState, Endpoint, Nanos, Picker, Refusal, Vitals};
 
 use super::source::{Node, Source};
 
@@ -96,7 +96,7 @@ impl<S> Members<S> {
     }
 
     fn may_reach(&self, vitals: &Vitals, now: Nanos) -> bool {
-        matches!(vitals.state(), State::Closed | State::Ramping)
+        matches!(vitals.state(), BreakerState::Closed | BreakerState::Ramping)
             || vitals.due(now) <= now
             || self.picker.disregards_health()
     }

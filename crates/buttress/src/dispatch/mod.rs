@@ -22,7 +22,7 @@ use tower_service::Service;
 
 pub use future::DispatchFuture;
 pub use layer::{Connect, DispatchLayer, RetryLayer};
-pub use sets::{EndpointSets, Fixed, Never, fixed};
+pub use sets::{EndpointSets, Fixed, fixed};
 
 pub use trials::MirroredTrials;
 

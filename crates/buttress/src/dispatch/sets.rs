@@ -1,8 +1,8 @@
 //! Where endpoints come from.
 
 use std::{
+    convert::Infallible,
     error::Error,
-    fmt,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -58,21 +58,9 @@ where
 pub struct Fixed(Option<Vec<Endpoint>>);
 
 impl Stream for Fixed {
-    type Item = Result<Vec<Endpoint>, Never>;
+    type Item = Result<Vec<Endpoint>, Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         Poll::Ready(self.0.take().map(Ok))
     }
 }
-
-/// An error that cannot be.
-#[derive(Clone, Copy, Debug)]
-pub enum Never {}
-
-impl fmt::Display for Never {
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {}
-    }
-}
-
-impl Error for Never {}

@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use buttress_core::{Destination, Endpoint, Fence, Panic, PickPolicy, ProbePolicy, Vitals};
+use buttress_core::{Destination, Endpoint, Fence, PanicMode, PickPolicy, ProbePolicy, Vitals};
 use tokio::{runtime::Handle, task::AbortHandle};
 
 use super::{
@@ -149,7 +149,7 @@ impl Source {
         &self.destination
     }
 
-    pub(super) fn panic(&self) -> Option<Panic> {
+    pub(super) fn panic(&self) -> Option<PanicMode> {
         self.destination.panic()
     }
 

@@ -72,7 +72,7 @@ impl<P> GuardLayer<P> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tower::BoxError> {
-    /// use buttress::{GuardLayer, Key, Plain, State};
+    /// use buttress::{GuardLayer, Key, Plain, BreakerState};
     /// use tower::{BoxError, Layer, ServiceExt, service_fn};
     ///
     /// struct Query { tenant: &'static str }
@@ -86,8 +86,8 @@ impl<P> GuardLayer<P> {
     ///     let _ = db.clone().oneshot(Query { tenant: "sick" }).await;
     ///     db.clone().oneshot(Query { tenant: "well" }).await?;
     /// }
-    /// assert_eq!(layer.handles().find("sick")?.state(), State::Open);
-    /// assert_eq!(layer.handles().find("well")?.state(), State::Closed);
+    /// assert_eq!(layer.handles().find("sick")?.state(), BreakerState::Open);
+    /// assert_eq!(layer.handles().find("well")?.state(), BreakerState::Closed);
     /// # Ok(()) }
     /// ```
     pub fn by<Req, F>(self, key: F) -> KeyedLayer<By<P, F>>

@@ -3,7 +3,7 @@
 mod set;
 mod subscription;
 
-use buttress_core::{Attempt, Force, Health, Refusal, Snapshot, State, Vitals};
+use buttress_core::{Attempt, BreakerState, Force, Health, Refusal, Snapshot, Vitals};
 
 pub use set::Handles;
 pub use subscription::Subscription;
@@ -20,7 +20,7 @@ use crate::clock::CLOCK;
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tower::BoxError> {
-/// use buttress::{BreakerLayer, Force, Plain, State};
+/// use buttress::{BreakerLayer, Force, Plain, BreakerState};
 /// use tower::{BoxError, Layer, ServiceExt, service_fn};
 ///
 /// let layer = BreakerLayer::new("db", Plain);
@@ -50,7 +50,7 @@ impl Handle {
 
     /// What its breaker does with calls.
     #[must_use]
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> BreakerState {
         self.0.state()
     }
 

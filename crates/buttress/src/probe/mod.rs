@@ -24,7 +24,7 @@ pub(crate) use target::{Target, Targets};
 pub use tcp::TcpProbe;
 
 /// How an endpoint answered, once it has.
-pub type Asked = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+pub type ProbeFuture = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// How to ask an endpoint whether it is well.
 ///
@@ -52,7 +52,7 @@ pub type Asked = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 /// ```
 pub trait Probe: Send + Sync + 'static {
     /// Asks `endpoint`. To be called within a tokio runtime.
-    fn ask(&self, endpoint: &Endpoint) -> Asked;
+    fn ask(&self, endpoint: &Endpoint) -> ProbeFuture;
 }
 
 impl<F, Fut> Probe for F
@@ -61,7 +61,7 @@ where
     Fut: Future + Send + 'static,
     Fut::Output: Into<Outcome>,
 {
-    fn ask(&self, endpoint: &Endpoint) -> Asked {
+    fn ask(&self, endpoint: &Endpoint) -> ProbeFuture {
         let answer = self(endpoint);
         Box::pin(async move { answer.await.into() })
     }

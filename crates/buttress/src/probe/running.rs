@@ -8,7 +8,7 @@ use std::{
 
 use buttress_core::{Cause, Endpoint, Nanos, Outcome};
 
-use super::{Asked, Probe};
+use super::{Probe, ProbeFuture};
 
 /// A probe on its way. What it panics with stays here: it would end the probing of everybody else.
 pub(super) struct Running {
@@ -16,7 +16,7 @@ pub(super) struct Running {
     pub(super) sent: Nanos,
     /// When it has failed.
     pub(super) until: Nanos,
-    answer: Option<Asked>,
+    answer: Option<ProbeFuture>,
 }
 
 impl Running {

@@ -5,7 +5,7 @@ use std::{fmt, future::poll_fn};
 use buttress_core::{Endpoint, Outcome, Protocol};
 use tower_service::Service;
 
-use super::{Asked, Probe};
+use super::{Probe, ProbeFuture};
 use crate::Connect;
 
 /// Asks an endpoint through a service of its own protocol: a request that tells whether it is well, and the protocol's
@@ -55,7 +55,7 @@ where
         + Sync
         + 'static,
 {
-    fn ask(&self, endpoint: &Endpoint) -> Asked {
+    fn ask(&self, endpoint: &Endpoint) -> ProbeFuture {
         let mut service = self.connect.connect(endpoint);
         let (request, protocol) = ((self.request)(endpoint), self.protocol.clone());
         Box::pin(async move {

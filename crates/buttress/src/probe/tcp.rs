@@ -5,7 +5,7 @@ use std::io;
 use buttress_core::{Cause, Endpoint, Outcome};
 use tokio::net::TcpStream;
 
-use super::{Asked, Probe};
+use super::{Probe, ProbeFuture};
 
 /// Connects, and hangs up. Proves that somebody listens, and no more: a hung server whose kernel accepts passes.
 ///
@@ -38,7 +38,7 @@ impl TcpProbe {
 }
 
 impl Probe for TcpProbe {
-    fn ask(&self, endpoint: &Endpoint) -> Asked {
+    fn ask(&self, endpoint: &Endpoint) -> ProbeFuture {
         #[cfg(unix)]
         if let Some(path) = endpoint.address().strip_prefix("unix://") {
             let path = path.to_owned();

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{BreakerPolicy, Enforce, Growth, Ratio, State};
+use crate::{BreakerPolicy, BreakerState, Enforce, Growth, Ratio};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -64,7 +64,7 @@ fn ask(breaker: &mut Breaker, now: Nanos, times: usize) -> (String, Vec<Permit>)
 }
 
 /// One probe after another, as written: `S`uccess, `F`ailure or `-` for nothing. The state after each.
-fn probes(breaker: &mut Breaker, now: Nanos, text: &str) -> Vec<State> {
+fn probes(breaker: &mut Breaker, now: Nanos, text: &str) -> Vec<BreakerState> {
     let one = |sign| {
         let Ok(probe) = breaker.permit(now).0 else {
             unreachable!("a probe is permitted")
@@ -100,7 +100,7 @@ fn it_waits_for_exactly_as_long_as_declared() {
         let failed: Vec<Permit> = ask(&mut breaker, at(seconds), 20).1;
         let failed = failed.into_iter().chain(probe);
         failed.for_each(|probe| _ = breaker.follow(probe, at(seconds), Sign::Bad, false));
-        assert_eq!(breaker.state(), State::Open);
+        assert_eq!(breaker.state(), BreakerState::Open);
         assert!(breaker.permit(at(2.0 * seconds - 0.001)).0.is_err());
         assert!(breaker.permit(at(2.0 * seconds)).0.is_ok());
     }
@@ -118,10 +118,10 @@ fn as_many_probes_as_declared_and_no_more_as_in_resilience4j() {
 #[test]
 fn a_rate_is_judged_when_the_last_probe_has_ended_as_in_resilience4j() {
     for (failed, state) in [
-        (0, State::Closed),
-        (4, State::Closed),
-        (5, State::Open),
-        (10, State::Open),
+        (0, BreakerState::Closed),
+        (4, BreakerState::Closed),
+        (5, BreakerState::Open),
+        (10, BreakerState::Open),
     ] {
         let mut breaker = tripped(BreakerPolicy::resilience4j());
         let (told, permits) = ask(&mut breaker, at(60.0), 12);
@@ -129,7 +129,7 @@ fn a_rate_is_judged_when_the_last_probe_has_ended_as_in_resilience4j() {
         for (number, permit) in permits.into_iter().enumerate() {
             assert_eq!(
                 breaker.state(),
-                State::HalfOpen,
+                BreakerState::HalfOpen,
                 "{number} of ten have ended"
             );
             let sign = if number < failed {
@@ -145,7 +145,7 @@ fn a_rate_is_judged_when_the_last_probe_has_ended_as_in_resilience4j() {
 
 #[test]
 fn k_of_n_is_decided_as_soon_as_it_can_be_as_in_failsafe() {
-    use State::{Closed as C, HalfOpen as H, Open as O};
+    use BreakerState::{Closed as C, HalfOpen as H, Open as O};
     for (trial, text, states) in [
         (k_of_n(3, 4), "SFSF", vec![H, H, H, O]),
         (k_of_n(3, 4), "SFSS", vec![H, H, H, C]),
@@ -193,7 +193,7 @@ fn each_probe_has_a_lease_of_its_own() {
     );
     assert_eq!(breaker.follow(sent[0], at(12.3), Sign::Good, false), None);
     assert_eq!(breaker.follow(sent[2], at(12.4), Sign::Good, false), None);
-    assert_eq!(breaker.state(), State::HalfOpen);
+    assert_eq!(breaker.state(), BreakerState::HalfOpen);
     assert_eq!(
         breaker.follow(sent[3], at(12.5), Sign::Good, false),
         Some(Change::Closed),
@@ -221,7 +221,7 @@ fn a_dropped_probe_gives_its_permit_back_at_once() {
     breaker.follow(sent[0], at(10.0), Sign::Silent, false);
     assert_eq!(
         (breaker.state(), ask(&mut breaker, at(10.0), 2).0),
-        (State::HalfOpen, "TF".to_owned())
+        (BreakerState::HalfOpen, "TF".to_owned())
     );
 }
 
@@ -230,8 +230,8 @@ fn a_thousand_probes_that_say_nothing_decide_nothing() {
     let mut breaker = tripped(policy(k_of_n(1, 1)));
     let mut states = probes(&mut breaker, at(10.0), &"-".repeat(1_000));
     states.dedup();
-    assert_eq!(states, [State::HalfOpen]);
-    assert_eq!(probes(&mut breaker, at(10.0), "S"), [State::Closed]);
+    assert_eq!(states, [BreakerState::HalfOpen]);
+    assert_eq!(probes(&mut breaker, at(10.0), "S"), [BreakerState::Closed]);
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn results_from_before_the_trip_free_no_permit() {
     }
     assert_eq!(
         (breaker.state(), ask(&mut breaker, at(10.0), 3).0),
-        (State::HalfOpen, "FFF".to_owned())
+        (BreakerState::HalfOpen, "FFF".to_owned())
     );
     assert_eq!(
         breaker.follow(probe, at(10.0), Sign::Good, false),
@@ -444,11 +444,11 @@ impl Twin {
         }
     }
 
-    const fn state(&self) -> State {
+    const fn state(&self) -> BreakerState {
         match (self.closed, self.half_open) {
-            (true, _) => State::Closed,
-            (_, true) => State::HalfOpen,
-            _ => State::Open,
+            (true, _) => BreakerState::Closed,
+            (_, true) => BreakerState::HalfOpen,
+            _ => BreakerState::Open,
         }
     }
 }

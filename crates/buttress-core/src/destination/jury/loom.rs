@@ -6,7 +6,7 @@ use ::loom::thread::spawn;
 
 use super::*;
 use crate::{
-    Cause, Clock, Destination, Endpoint, HealthPolicy, Host, Outcome, Rules, State, Vitals,
+    BreakerState, Cause, Clock, Destination, Endpoint, HealthPolicy, Host, Outcome, Rules, Vitals,
     sync::Arc, vitals::made,
 };
 
@@ -84,7 +84,7 @@ fn two_that_fail_at_once_are_not_both_out() {
         call(&members[0], FAILED);
         other.join().unwrap();
         let states = members.iter().map(Vitals::state);
-        let out = states.filter(|state| *state == State::Open).count();
+        let out = states.filter(|state| *state == BreakerState::Open).count();
         assert!(out <= 1);
         OUT.fetch_max(out, Ordering::Relaxed);
     });
@@ -99,7 +99,7 @@ fn one_that_goes_while_it_is_out_leaves_its_room() {
             .iter()
             .for_each(|vitals| (0..2).for_each(|_| call(vitals, Outcome::CallerFault)));
         (0..2).for_each(|_| call(&members[0], FAILED));
-        assert_eq!(members[0].state(), State::Open);
+        assert_eq!(members[0].state(), BreakerState::Open);
         let gone = members.remove(0);
         let asking = Arc::clone(&shared);
         let asks = spawn(move || usize::from(asking.spares(0)));

@@ -2,8 +2,9 @@ use std::{sync::Arc, time::Duration};
 
 use super::*;
 use crate::{
-    Cause, Clock, Destination, EjectionPolicy, Endpoint, EventKind, Events, FaultKind,
-    HealthPolicy, Host, Labels, Outcome, Panic, Place, Ratio, Registry, Rules, State, Vitals,
+    BreakerState, Cause, Clock, Destination, EjectionPolicy, Endpoint, EventKind, Events,
+    FaultKind, HealthPolicy, Host, Labels, Outcome, PanicMode, Place, Ratio, Registry, Rules,
+    Vitals,
 };
 
 const FAILED: Outcome = Outcome::Failure(Cause::Error);
@@ -45,7 +46,7 @@ fn call(vitals: &Vitals, millis: u64, outcome: Outcome) {
     }
 }
 
-fn states(set: &[Vitals]) -> Vec<State> {
+fn states(set: &[Vitals]) -> Vec<BreakerState> {
     set.iter().map(Vitals::state).collect()
 }
 
@@ -67,7 +68,7 @@ fn one_that_fails_while_its_peers_are_well_is_out() {
         call(&set[0], millis, FAILED);
         call(&set[1], millis, Outcome::Success);
     }
-    assert_eq!(states(&set), [State::Open, State::Closed]);
+    assert_eq!(states(&set), [BreakerState::Open, BreakerState::Closed]);
 }
 
 #[test]
@@ -78,7 +79,7 @@ fn a_whole_set_that_fails_is_a_common_cause_said_once_and_emptied_of_nobody() {
             call(endpoint, millis, FAILED);
         }
     }
-    assert_eq!(states(&set), [State::Closed; 3]);
+    assert_eq!(states(&set), [BreakerState::Closed; 3]);
     assert_eq!(held(&set), [Hold::CommonCause], "once, not once each");
     assert!(
         set.iter()
@@ -109,7 +110,7 @@ fn never_more_are_out_than_may_be() {
         }
         let out = states(&set)
             .iter()
-            .filter(|state| **state != State::Closed)
+            .filter(|state| **state != BreakerState::Closed)
             .count();
         assert_eq!(out, (members / 2).max(1), "of {members}");
         assert_eq!(held(&set).first(), Some(&Hold::Cap));
@@ -125,7 +126,7 @@ fn a_primary_may_go_while_its_standby_is_there_and_not_the_standby_too() {
             call(&set[well], 100 * sick as u64 + millis, Outcome::Success);
         }
     }
-    assert_eq!(states(&set), [State::Open, State::Closed]);
+    assert_eq!(states(&set), [BreakerState::Open, BreakerState::Closed]);
 }
 
 #[test]
@@ -147,17 +148,17 @@ fn one_that_was_out_and_is_back_or_gone_makes_room() {
         }
     };
     fail(&set, 0, 0);
-    assert_eq!(states(&set), [State::Open, State::Closed]);
+    assert_eq!(states(&set), [BreakerState::Open, BreakerState::Closed]);
     // It recovers by its probes; then the other may go.
     (0..200).for_each(|step| call(&set[0], 2_000 + 100 * step, Outcome::Success));
-    assert_eq!(states(&set), [State::Closed, State::Closed]);
+    assert_eq!(states(&set), [BreakerState::Closed, BreakerState::Closed]);
     fail(&set, 1, 30_000);
-    assert_eq!(states(&set), [State::Closed, State::Open]);
+    assert_eq!(states(&set), [BreakerState::Closed, BreakerState::Open]);
     // The one that is out leaves the set for good, and another comes.
     set.truncate(1);
     set.push(destination.endpoint(named("10.0.0.9:80")));
     fail(&set, 1, 40_000);
-    assert_eq!(states(&set), [State::Closed, State::Open]);
+    assert_eq!(states(&set), [BreakerState::Closed, BreakerState::Open]);
 }
 
 #[test]
@@ -165,7 +166,7 @@ fn a_lone_service_may_always_open() {
     let destination = set(&[]).0;
     let vitals = destination.alone();
     (0..5).for_each(|millis| call(&vitals, millis, FAILED));
-    assert_eq!(vitals.state(), State::Open);
+    assert_eq!(vitals.state(), BreakerState::Open);
 }
 
 #[test]
@@ -189,9 +190,9 @@ fn peers_nominate_one_that_its_own_rule_is_blind_to() {
     }
     assert_eq!(
         (set[0].state(), set[2].state()),
-        (State::Closed, State::Closed)
+        (BreakerState::Closed, BreakerState::Closed)
     );
-    assert_ne!(set[1].state(), State::Closed);
+    assert_ne!(set[1].state(), BreakerState::Closed);
     let since = set[1].snapshot(at(25_000)).episodes.remove(0);
     assert!(since.time_to_detect() <= Duration::from_secs(10));
 }
@@ -228,7 +229,7 @@ fn a_set_with_too_few_left_is_in_panic_says_so_and_says_when_it_is_over() {
             }
         }
     }
-    let panic = Panic {
+    let panic = PanicMode {
         usable: 1,
         known: 3,
     };
@@ -260,7 +261,7 @@ fn a_set_that_lives_above_the_tolerable_rate_is_told_which_rate_to_declare() {
         }
         let _ = destination.tick(at(millis + 5));
     }
-    assert_eq!(states(&set), [State::Closed; 3]);
+    assert_eq!(states(&set), [BreakerState::Closed; 3]);
     let told = destination.registry().events().since(0).events;
     let declared: Vec<f64> = told
         .iter()
@@ -287,7 +288,7 @@ fn a_route_that_fails_wherever_it_is_called_ejects_nobody() {
         let ill = n > 1_000 && route == "/b";
         vitals.record(permit, now, if ill { FAILED } else { Outcome::Success });
     }
-    assert_eq!(states(&set), [State::Closed; 3]);
+    assert_eq!(states(&set), [BreakerState::Closed; 3]);
     assert!(held(&set).contains(&Hold::Route), "{:?}", held(&set));
     let verdict = set[0].destination().diagnose(at(1_001), at(3_000));
     let text = verdict
@@ -351,10 +352,13 @@ fn metrics_only_on_one_that_is_out_makes_no_room_while_it_stays_out() {
             );
         }
     }
-    assert_eq!(set[0].state(), State::Open);
+    assert_eq!(set[0].state(), BreakerState::Open);
     set[0].force(Some(crate::Force::MetricsOnly), at(201));
     let taken = lock(&destination.0.out).len();
-    let really = set.iter().filter(|one| one.state() == State::Open).count();
+    let really = set
+        .iter()
+        .filter(|one| one.state() == BreakerState::Open)
+        .count();
     assert_eq!(taken, really);
 }
 
@@ -366,7 +370,7 @@ fn an_alarm_held_before_the_clock_was_set_back_is_heard_again_after_it() {
     assert_eq!(held(&set), [Hold::Cap]);
     let _peer = destination.endpoint(named("10.0.0.9:80"));
     (0..60).for_each(|n| call(&set[0], n * 1_000, FAILED));
-    assert_eq!(set[0].state(), State::Open);
+    assert_eq!(set[0].state(), BreakerState::Open);
 }
 
 /// Ten that are well; then four are slow at times, the first of them more often.
@@ -395,11 +399,11 @@ fn slow_in_part(accused: u64, cause: Cause) -> (Vec<Vitals>, Vec<Hold>) {
 #[test]
 fn slowness_that_many_share_takes_nobody_out_for_the_others_would_have_more_to_bear() {
     let (set, held) = slow_in_part(6, Cause::Timeout);
-    assert_eq!(states(&set), [State::Closed; 10]);
+    assert_eq!(states(&set), [BreakerState::Closed; 10]);
     assert!(held.contains(&Hold::CommonCause), "{held:?}");
     // Errors are no load, and who answers nothing in time is not only slow.
     for (accused, cause) in [(6, Cause::Error), (10, Cause::Timeout)] {
         let (set, _) = slow_in_part(accused, cause);
-        assert_ne!(states(&set)[0], State::Closed, "{accused} {cause:?}");
+        assert_ne!(states(&set)[0], BreakerState::Closed, "{accused} {cause:?}");
     }
 }

@@ -249,7 +249,7 @@ fn who_is_called_though_it_is_down_is_counted_and_not_believed() {
     let shot = vitals.snapshot(at);
     assert_eq!(
         (shot.state, shot.counts.successes),
-        (State::Open, before.successes + 100)
+        (BreakerState::Open, before.successes + 100)
     );
     set.withdraw([0]);
     assert!(vitals.admit_anyway(at).is_err());
@@ -267,12 +267,13 @@ impl Set {
                     false => Outcome::Success,
                 };
                 for _ in 0..100 {
-                    if let (State::Closed, Ok(permit)) = (vitals.state(), vitals.permit(now)) {
+                    if let (BreakerState::Closed, Ok(permit)) = (vitals.state(), vitals.permit(now))
+                    {
                         vitals.record(permit, now, outcome);
                     }
                 }
             }
-            assert_eq!(self.vitals[member].state(), State::Open, "{member}");
+            assert_eq!(self.vitals[member].state(), BreakerState::Open, "{member}");
         }
         now
     }

@@ -1,8 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    Cause, Clock, Destination, Edge, Endpoint, EventKind, Events, FaultKind, HealthPolicy, Host,
-    Nanos, Outcome, Registry, Rules, State, Vitals,
+    BreakerState, Cause, Clock, Destination, Edge, Endpoint, EventKind, Events, FaultKind,
+    HealthPolicy, Host, Nanos, Outcome, Registry, Rules, Vitals,
 };
 
 const FAILED: Outcome = Outcome::Failure(Cause::Error);
@@ -62,7 +62,10 @@ fn an_endpoint_that_nobody_calls_is_out_by_its_probes_since_the_first_bad_one() 
     probe(&sick, 2_000, LOST, None);
     probe(&sick, 2_500, LOST, None);
     probe(&sick, 3_000, LOST, Some(Edge::Down));
-    assert_eq!((sick.state(), well.state()), (State::Open, State::Closed));
+    assert_eq!(
+        (sick.state(), well.state()),
+        (BreakerState::Open, BreakerState::Closed)
+    );
     let episode = sick.snapshot(at(3_010)).episodes.remove(0);
     assert_eq!((episode.broke, episode.detected), (at(2_000), at(3_010)));
 }
@@ -73,7 +76,7 @@ fn calls_that_go_well_are_believed_before_probes_that_fail() {
     probe(&one, 0, FAILED, None);
     call(&one, 50, Outcome::Success);
     probe(&one, 100, FAILED, Some(Edge::Down));
-    assert_eq!(one.state(), State::Closed);
+    assert_eq!(one.state(), BreakerState::Closed);
     assert_eq!(told(&one, |kind| *kind == EventKind::ProbesDisagree), 1);
 }
 
@@ -83,15 +86,15 @@ fn good_probes_let_the_next_call_find_out_and_close_nothing_themselves() {
     (0..5).for_each(|millis| call(&one, millis, FAILED));
     assert!(one.due(at(10)) > at(20));
     probe(&one, 10, Outcome::Success, Some(Edge::Up));
-    assert_eq!((one.state(), one.due(at(10))), (State::Open, at(20)));
+    assert_eq!((one.state(), one.due(at(10))), (BreakerState::Open, at(20)));
     call(&one, 20, FAILED);
     assert_eq!(
         one.state(),
-        State::HalfOpen,
+        BreakerState::HalfOpen,
         "one bad call is no answer yet"
     );
     call(&one, 10_000, FAILED);
-    assert_eq!(one.state(), State::Open);
+    assert_eq!(one.state(), BreakerState::Open);
 }
 
 #[test]
@@ -180,8 +183,12 @@ fn a_rule_of_silence_hears_the_probes_of_one_that_nobody_calls() {
     };
     let vitals = Vitals::new("db", &rules, &Host::new(Clock(|| Nanos::ZERO)));
     (0..10).for_each(|n| probe(&vitals, n * 2_000, Outcome::Success, None));
-    assert_eq!(vitals.state(), State::Closed);
+    assert_eq!(vitals.state(), BreakerState::Closed);
     vitals.probed(at(20_000), at(21_000), LOST, None);
-    assert_eq!(vitals.state(), State::Open, "with no edge of its probes");
+    assert_eq!(
+        vitals.state(),
+        BreakerState::Open,
+        "with no edge of its probes"
+    );
     assert_eq!(vitals.snapshot(at(21_000)).decisions.health.enforced, 1);
 }

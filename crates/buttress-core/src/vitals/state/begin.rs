@@ -39,7 +39,7 @@ impl State {
         }
         // While it is open and its time has not come, nothing can change: no lock.
         let due = self.due(now);
-        if word.state() == crate::State::Open && due > now {
+        if word.state() == crate::BreakerState::Open && due > now {
             shard.counters.rejected();
             return Err(Refusal::Open {
                 retry_after: due.since(now),

@@ -80,7 +80,10 @@ impl State {
         let word = self.word();
         self.endpoint.is_none()
             && permit.generation == word.generation()
-            && matches!(word.state(), crate::State::HalfOpen | crate::State::Ramping)
+            && matches!(
+                word.state(),
+                crate::BreakerState::HalfOpen | crate::BreakerState::Ramping
+            )
     }
 
     /// So late a call has to be to prove now that late calls stand in no queue.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use buttress_core::{
-    Attempt, End, Ended, HedgePolicy, Nanos, Outcome, Panic, Progress, Protocol, Receipt,
+    Attempt, End, Ended, HedgePolicy, Nanos, Outcome, PanicMode, Progress, Protocol, Receipt,
     Redundancy, Refusal, Resend, Step,
 };
 use tower_service::Service;
@@ -316,7 +316,7 @@ where
                 }
                 let retry_after = members.retry_after(self.now);
                 protocol.refuse(match plan.source.panic() {
-                    Some(Panic { usable, known }) => Refusal::Panic {
+                    Some(PanicMode { usable, known }) => Refusal::Panic {
                         usable,
                         known,
                         retry_after,

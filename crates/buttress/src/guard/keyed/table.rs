@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use buttress_core::{Destination, Entrance, Health, Key, Nanos, State, Vitals};
+use buttress_core::{BreakerState, Destination, Entrance, Health, Key, Nanos, Vitals};
 
 use crate::clock::CLOCK;
 
@@ -223,7 +223,9 @@ impl Part {
 
 /// Is it ill, on its way back, or in somebody's hand?
 fn is_held(vitals: &Vitals) -> bool {
-    vitals.state() != State::Closed || vitals.health() == Health::Down || vitals.forced().is_some()
+    vitals.state() != BreakerState::Closed
+        || vitals.health() == Health::Down
+        || vitals.forced().is_some()
 }
 
 fn read(part: &RwLock<Part>) -> RwLockReadGuard<'_, Part> {
