@@ -1,5 +1,7 @@
 //! What the calls of a task are a part of.
 
+mod marks;
+
 use std::{
     cell::Cell,
     future::Future,
@@ -9,6 +11,8 @@ use std::{
 
 use buttress_core::{Call, Nanos, Priority};
 
+pub(crate) use marks::Marks;
+
 use crate::CLOCK;
 
 thread_local! {
@@ -16,24 +20,18 @@ thread_local! {
     static AROUND: Cell<Around> = const { Cell::new(Around::NOTHING) };
 }
 
-/// What is being polled around us. Two words, for it is looked at in every call.
+/// What is being polled around us. Two words, for it is looked at and put in place in every call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Around {
     /// When the call that this is a part of must be over; [`Nanos::MAX`] for never.
     pub(crate) deadline: Nanos,
-    /// Does whoever polls us give up by then, and all its parts with it?
-    pub(crate) kept: bool,
-    pub(crate) priority: Option<Priority>,
-    /// Is it an extra send already?
-    pub(crate) extra: bool,
+    pub(crate) marks: Marks,
 }
 
 impl Around {
     pub(crate) const NOTHING: Self = Self {
         deadline: Nanos::MAX,
-        kept: false,
-        priority: None,
-        extra: false,
+        marks: Marks::NONE,
     };
 
     #[inline]
@@ -44,13 +42,17 @@ impl Around {
     /// Is there anything to be a part of?
     #[inline]
     const fn is_something(self) -> bool {
-        self.deadline.as_u64() < Nanos::MAX.as_u64() || self.priority.is_some() || self.extra
+        self.deadline.as_u64() < Nanos::MAX.as_u64() || self.marks.say_more_than_kept()
     }
 
     /// What is polled from here on is a part of this, if it is something, until what is given back is dropped.
     #[inline]
     pub(crate) fn enter(self) -> Entered {
-        Entered(self.is_something().then(|| AROUND.replace(self)))
+        let before = Self::here();
+        if self.is_something() {
+            AROUND.with(|around| around.set(self));
+        }
+        Entered(before)
     }
 }
 
@@ -58,14 +60,12 @@ impl Around {
 ///
 /// A value, for what a closure gives back is moved, and answers are large.
 #[must_use = "left at once"]
-pub(crate) struct Entered(Option<Around>);
+pub(crate) struct Entered(Around);
 
 impl Drop for Entered {
     #[inline]
     fn drop(&mut self) {
-        if let Some(before) = self.0 {
-            AROUND.set(before);
-        }
+        AROUND.with(|around| around.set(self.0));
     }
 }
 
@@ -96,8 +96,8 @@ pub fn current_call() -> Call {
     let around = Around::here();
     let mut call = Call::new();
     call.deadline = Some(around.deadline).filter(|at| *at < Nanos::MAX);
-    call.priority = around.priority;
-    call.extra = around.extra;
+    call.priority = around.marks.priority();
+    call.extra = around.marks.is_extra();
     call
 }
 
@@ -152,23 +152,13 @@ impl<F: Future> Future for Carried<F> {
         let this = self.project();
         let around = Around::here();
         let tighter = *this.deadline < around.deadline;
+        let marks = around.marks.tightened(*this.priority, *this.extra);
         let around = Around {
             deadline: around.deadline.min(*this.deadline),
-            kept: around.kept && !tighter,
-            priority: lower(around.priority, *this.priority),
-            extra: around.extra || *this.extra,
+            marks: marks.kept(marks.is_kept() && !tighter),
         };
         let _part = around.enter();
         this.future.poll(cx)
-    }
-}
-
-/// A part of what matters little does not matter more; where nothing is said, it matters as much.
-#[inline]
-pub(crate) fn lower(around: Option<Priority>, own: Option<Priority>) -> Option<Priority> {
-    match (around, own) {
-        (Some(around), Some(own)) => Some(around.min(own)),
-        (around, own) => around.or(own),
     }
 }
 
@@ -186,9 +176,7 @@ mod tests {
     fn scopes_nest_and_end_in_a_panic_too() {
         let part = |at, priority| Around {
             deadline: Nanos::new(at),
-            kept: true,
-            priority,
-            extra: false,
+            marks: Marks::NONE.tightened(priority, false).kept(true),
         };
         let (outer, inner) = (part(10, Some(Priority::Low)), part(5, None));
         let entered = outer.enter();
@@ -211,9 +199,7 @@ mod tests {
     fn what_is_carried_only_tightens_and_only_what_is_kept_around_it_is_kept() {
         let kept = Around {
             deadline: Nanos::new(10),
-            kept: true,
-            priority: None,
-            extra: false,
+            marks: Marks::NONE.kept(true),
         };
         for (at, deadline, still) in [(5, 5, false), (10, 10, true), (20, 10, true)] {
             let _entered = kept.enter();
@@ -226,7 +212,10 @@ mod tests {
             let Poll::Ready(seen) = seen else {
                 panic!("it waits for nothing")
             };
-            assert_eq!((seen.deadline, seen.kept), (Nanos::new(deadline), still));
+            assert_eq!(
+                (seen.deadline, seen.marks.is_kept()),
+                (Nanos::new(deadline), still)
+            );
         }
     }
 }

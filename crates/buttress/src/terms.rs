@@ -9,13 +9,11 @@ use std::{
     time::Duration,
 };
 
-use buttress_core::{
-    Ask, Call, Calls, Cause, Due, End, Labels, Nanos, Outcome, Priority, Refusal, Stamp,
-};
+use buttress_core::{Ask, Call, Calls, Cause, Due, End, Labels, Nanos, Outcome, Refusal, Stamp};
 
 use crate::{
     CLOCK,
-    ambient::{Around, Entered, lower},
+    ambient::{Around, Entered, Marks},
     policy::Limits,
     timer::Timer,
 };
@@ -25,9 +23,7 @@ use crate::{
 pub(crate) struct Terms {
     /// When it must be over; [`Nanos::MAX`] for never.
     pub(crate) deadline: Nanos,
-    priority: Option<Priority>,
-    /// Is it a part of an extra send, or one itself?
-    pub(crate) extra: bool,
+    marks: Marks,
     /// Did the request itself say within which time? Then it says it to the endpoint as well, and has to be put right.
     said: bool,
 }
@@ -38,10 +34,15 @@ impl Terms {
     pub(crate) const fn part_of(around: Around) -> Self {
         Self {
             deadline: around.deadline,
-            priority: around.priority,
-            extra: around.extra,
+            marks: around.marks.kept(true),
             said: false,
         }
+    }
+
+    /// Is it a part of an extra send, or one itself?
+    #[inline]
+    pub(crate) const fn is_extra(&self) -> bool {
+        self.marks.is_extra()
     }
 
     /// The same for a call that begins at `now`, by its policy and by what it asks for.
@@ -51,8 +52,7 @@ impl Terms {
             deadline: (self.deadline)
                 .min(later(now, limits.deadline))
                 .min(call.due(now)),
-            priority: lower(self.priority, call.priority),
-            extra: self.extra || call.extra,
+            marks: self.marks.tightened(call.priority, call.extra),
             said: call.within.is_some(),
         }
     }
@@ -60,7 +60,8 @@ impl Terms {
     /// What a call with these labels says of itself when it asks for a place.
     pub(crate) fn ask<'a>(&self, labels: &Labels<'a>) -> Ask<'a> {
         let mut ask = Ask::of(labels).deadline(Some(self.deadline).filter(|at| *at < Nanos::MAX));
-        ask.priority = lower(self.priority, labels.priority).unwrap_or_default();
+        let marks = self.marks.tightened(labels.priority, false);
+        ask.priority = marks.priority().unwrap_or_default();
         ask
     }
 
@@ -75,8 +76,7 @@ impl Terms {
                 Ordering::Equal => End::Both,
                 Ordering::Greater => End::Call,
             },
-            priority: self.priority,
-            extra: self.extra,
+            marks: self.marks,
         }
     }
 
@@ -93,8 +93,7 @@ impl Terms {
         Until {
             at: self.deadline,
             end: End::Call,
-            priority: self.priority,
-            extra: self.extra,
+            marks: self.marks,
         }
     }
 }
@@ -104,8 +103,7 @@ impl Terms {
 pub(crate) struct Until {
     at: Nanos,
     pub(crate) end: End,
-    priority: Option<Priority>,
-    extra: bool,
+    marks: Marks,
 }
 
 impl Until {
@@ -115,7 +113,7 @@ impl Until {
 
     /// The same for what was sent `again`.
     pub(crate) const fn again(mut self, again: bool) -> Self {
-        self.extra |= again;
+        self.marks = self.marks.extra(again);
         self
     }
 
@@ -127,7 +125,7 @@ impl Until {
         // The time of the call is kept by whoever polls us, if they give us up by then: no second timer, and no second
         // opinion on whose fault it is.
         let around = Around::here();
-        if self.end == End::Call && around.kept && around.deadline <= self.at {
+        if self.end == End::Call && around.marks.is_kept() && around.deadline <= self.at {
             return Poll::Pending;
         }
         timer.poll_until(self.at, cx)
@@ -150,9 +148,7 @@ impl Until {
     pub(crate) fn enter(self) -> Entered {
         let around = Around {
             deadline: self.at,
-            kept: true,
-            priority: self.priority,
-            extra: self.extra,
+            marks: self.marks,
         };
         around.enter()
     }

@@ -175,7 +175,7 @@ where
     P: Resend<Req> + Describe<Req>,
 {
     let call = protocol.call(request);
-    let once = call.no_retry || call.no_hedge || call.extra || Around::here().extra;
+    let once = call.no_retry || call.no_hedge || call.extra || Around::here().marks.is_extra();
     !once && (call.idempotent || protocol.idempotent(request))
 }
 

@@ -104,7 +104,7 @@ pub(super) fn stamped<Req>(
     let attempt = attempt.labelled(protocol.labels(request));
     let now = attempt.started();
     let until = terms.attempt(limits, now);
-    let stamp = terms.stamp(limits, until, now).spent(terms.extra);
+    let stamp = terms.stamp(limits, until, now).spent(terms.is_extra());
     if !stamp.is_empty() {
         protocol.stamp(request, &stamp);
     }

@@ -56,7 +56,7 @@ impl<T, P, C> Second<T, P, C> {
         let protocol = &self.jury.protocol;
         let call = protocol.call(request);
         // Its first send has had its turn to be drawn.
-        let extra = call.extra || Around::here().extra;
+        let extra = call.extra || Around::here().marks.is_extra();
         let may_be_copied = !extra && (call.idempotent || protocol.idempotent(request));
         let copy = if may_be_copied && self.account.charge() {
             protocol.copy(request)

@@ -140,7 +140,11 @@ impl<S, Req, Res, Err> Tries<S, Req, Res, Err> {
         let call = (self.request.as_ref()).map_or(Call::new(), |request| protocol.call(request));
         (self.now, self.began) = (now, now);
         self.terms = self.terms.begun(&plan.limits, &call, now);
-        let call = if self.terms.extra { call.extra() } else { call };
+        let call = if self.terms.is_extra() {
+            call.extra()
+        } else {
+            call
+        };
         self.redundancy = plan.redundancy.tightened(&call);
         let evident = || (self.request.iter()).any(|request| protocol.idempotent(request));
         self.idempotent = self.redundancy.attempts() > 1 && (call.idempotent || evident());
@@ -354,7 +358,8 @@ where
             .terms
             .attempt(&plan.limits, self.now)
             .again(self.paid > 0);
-        let spent = self.terms.extra || self.redundancy.attempts() > 1 && !plan.budget.covers();
+        let spent =
+            self.terms.is_extra() || self.redundancy.attempts() > 1 && !plan.budget.covers();
         let stamp = self.terms.stamp(&plan.limits, until, self.now);
         let epoch = members.epoch(place);
         let stamp = stamp.again(self.paid).spent(spent).epoch(epoch);
