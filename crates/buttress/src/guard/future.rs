@@ -191,14 +191,17 @@ where
         let part = until.enter();
         let polled = inner.poll(cx);
         drop(part);
+        // Judged where it lies: what is lent before it is taken is moved once more.
+        let outcome = match &polled {
+            Poll::Ready(answer) => this.protocol.classify(answer.as_ref()),
+            Poll::Pending => Outcome::Cancelled,
+        };
         match polled {
             Poll::Ready(Ok(response)) => {
-                let outcome = this.protocol.classify(Ok(&response));
                 let receipt = receipt(outcome, attempt.take(), *until, waited);
                 Poll::Ready(Ok(this.protocol.respond(response, receipt)))
             }
             Poll::Ready(Err(error)) => {
-                let outcome = this.protocol.classify(Err(&error));
                 if until.ended(outcome) {
                     let mut receipt = receipt(Outcome::Cancelled, attempt.take(), *until, waited);
                     return Poll::Ready(this.protocol.refuse(receipt.give_up()));
