@@ -33,7 +33,7 @@ pub trait Protocol<Res, Err>: Clone {
     }
 
     /// Do two good answers agree? Asked of a [quorum](crate::Redundancy::quorum). By default they do: then it counts how many have
-    /// done what they were asked to.
+    /// done what they were asked to. Only answers that were judged alike are compared: a "no" to the caller is no "yes".
     fn agree(&self, _one: &Res, _other: &Res) -> bool {
         true
     }

@@ -134,14 +134,14 @@ fn trailers(code: u16, message: &'static str) -> HeaderMap {
 /// What is to be said next of a service, and how it goes on.
 type Next = Pin<Box<dyn Future<Output = (Status, Serving, String)> + Send>>;
 
-/// Waits until there is something else to say than was `said`.
+/// Waits until there is something else to say than was `said`, or nothing more to wait for: whoever drains ends its streams.
 fn watch(serving: Serving, name: String, said: Option<Status>) -> Next {
     Box::pin(async move {
         let mut changes = serving.0.changed.subscribe();
         loop {
             changes.mark_unchanged();
             let status = serving.status(&name);
-            if Some(status) != said {
+            if Some(status) != said || serving.is_draining() {
                 return (status, serving, name);
             }
             // The sender is in `serving`: it cannot be gone.

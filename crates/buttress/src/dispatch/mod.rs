@@ -139,8 +139,8 @@ impl<S, P> Dispatch<S, P> {
     /// Asks the endpoints between calls whether they are well, as the policy's `probe` says.
     ///
     /// Probes and calls feed one record, and where they disagree calls win. One task does it, until the last service is
-    /// dropped; it begins at once within a tokio runtime, elsewhere with the first call. A second probe takes the place of
-    /// the first.
+    /// dropped; it begins at once within a tokio runtime, elsewhere with the first call, and anew in another runtime when its own has ended.
+    /// A second probe takes the place of the first.
     ///
     /// # Examples
     ///
@@ -189,8 +189,7 @@ where
     type Future = DispatchFuture<S, P, Req>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), P::Error>> {
-        let version = self.plan.source.version();
-        if version == 0 || version != self.version {
+        if self.plan.source.news(self.version) {
             ready!(self.plan.source.poll_first(cx));
             self.refresh();
         }

@@ -43,7 +43,8 @@ impl Sets {
 
 /// Reads sets for as long as anybody uses them.
 pub(super) struct Reader {
-    sets: Sets,
+    /// None once they are at their end.
+    sets: Option<Sets>,
     source: Weak<Source>,
     timer: Pin<Box<Timer>>,
 }
@@ -51,7 +52,7 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn new(sets: Sets, source: &Arc<Source>) -> Self {
         Self {
-            sets,
+            sets: Some(sets),
             source: Arc::downgrade(source),
             timer: Box::pin(Timer::default()),
         }
@@ -62,7 +63,8 @@ impl Reader {
         let mut waiting = true;
         loop {
             let next = std::future::poll_fn(|cx| {
-                if let Poll::Ready(next) = self.sets.poll_next(cx) {
+                let next = self.sets.as_mut().map(|sets| sets.poll_next(cx));
+                if let Some(Poll::Ready(next)) = next {
                     return Poll::Ready(Some(next));
                 }
                 if waiting {
@@ -80,10 +82,22 @@ impl Reader {
             };
             match next {
                 Some(Some(set)) => source.take(set),
-                Some(None) => return source.give_up(),
+                Some(None) => {
+                    self.sets = None;
+                    return source.give_up();
+                }
                 None => source.give_up(),
             }
             waiting &= source.version() == 0;
+        }
+    }
+}
+
+/// Its runtime has ended before the sets.
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let (Some(sets), Some(source)) = (self.sets.take(), self.source.upgrade()) {
+            source.unread(sets);
         }
     }
 }

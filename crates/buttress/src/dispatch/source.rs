@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
 };
@@ -28,11 +28,13 @@ pub(super) struct Node {
 /// The endpoints of one layer, shared by all its services.
 ///
 /// A stream that is at its end is read where it stands. Any other is read by a task, for someone has to, even while
-/// nobody calls; the task ends with the last service.
+/// nobody calls; the task ends with the last service. Where its runtime ends before, another begins in the runtime of whoever calls next.
 #[derive(Debug)]
 pub(super) struct Source {
     /// Zero until there is a set, or until waiting for one is over.
     version: AtomicU64,
+    /// Is there something to be begun in a runtime: sets to be read, or endpoints to be probed?
+    idle: AtomicBool,
     name: Arc<str>,
     pick: PickPolicy,
     /// Where the caller stands.
@@ -77,6 +79,7 @@ impl Source {
         };
         Self {
             version: AtomicU64::new(0),
+            idle: AtomicBool::new(true),
             name: name.into(),
             pick,
             zone: OnceLock::new(),
@@ -97,6 +100,7 @@ impl Source {
         };
         Self {
             version: AtomicU64::new(1),
+            idle: AtomicBool::new(false),
             name: name.into(),
             pick: PickPolicy::new(),
             zone: OnceLock::new(),
@@ -119,8 +123,16 @@ impl Source {
 
     /// Probes the endpoints from now on, or from the first call on where no runtime is yet.
     pub(super) fn probe(self: &Arc<Self>, policy: ProbePolicy, probe: impl Probe) {
-        self.lock().unasked = Some((policy, Arc::new(probe)));
+        self.unprobed(policy, Arc::new(probe));
         self.start_probing();
+    }
+
+    /// Must a service look whether there is something to be begun, or to be read?
+    #[inline]
+    pub(super) fn news(&self, version: u64) -> bool {
+        let current = self.version();
+        // Relaxed: whoever misses it sees it at the next call.
+        current == 0 || current != version || self.idle.load(Ordering::Relaxed)
     }
 
     fn start_probing(self: &Arc<Self>) {
@@ -158,6 +170,8 @@ impl Source {
         self.start_probing();
         self.open(cx);
         let mut state = self.lock();
+        let idle = state.unread.is_some() || state.unasked.is_some();
+        self.idle.store(idle, Ordering::Relaxed);
         if self.version() > 0 {
             return Poll::Ready(());
         }
@@ -187,8 +201,22 @@ impl Source {
             };
             self.take(set);
         }
-        let reader = Reader::new(sets, self);
-        self.lock().reader = Some(tokio::spawn(reader.read()).abort_handle());
+        match Handle::try_current() {
+            Ok(runtime) => {
+                let reader = runtime.spawn(Reader::new(sets, self).read());
+                self.lock().reader = Some(reader.abort_handle());
+            }
+            // Whoever calls next reads on.
+            Err(_) => self.lock().unread = Some(sets),
+        }
+    }
+
+    /// The runtime in which they were read has ended.
+    pub(super) fn unread(&self, sets: Sets) {
+        let mut state = self.lock();
+        (state.unread, state.reader) = (Some(sets), None);
+        self.idle.store(true, Ordering::Relaxed);
+        state.waiting.drain(..).for_each(Waker::wake);
     }
 
     pub(super) fn take(&self, set: Result<Vec<Endpoint>, Problem>) {
@@ -282,6 +310,11 @@ impl Targets for Source {
         let (_, nodes) = self.nodes();
         let pair = |node: &Node| (node.endpoint.clone(), node.vitals.clone());
         nodes.iter().map(pair).collect()
+    }
+
+    fn unprobed(&self, policy: ProbePolicy, probe: Arc<dyn Probe>) {
+        self.lock().unasked = Some((policy, probe));
+        self.idle.store(true, Ordering::Relaxed);
     }
 }
 

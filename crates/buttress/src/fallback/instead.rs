@@ -173,7 +173,8 @@ where
         protocol.copy(request)
     }
 
-    fn answer(&self, _: &P, copy: Option<Req>, _: Failure<'_, Res, Err>) -> Self::Answer {
+    fn answer(&self, protocol: &P, copy: Option<Req>, _: Failure<'_, Res, Err>) -> Self::Answer {
+        let copy = copy.filter(|copy| !protocol.lost(copy));
         Asking::new(self.0.clone(), copy)
     }
 }

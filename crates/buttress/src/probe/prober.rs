@@ -17,15 +17,19 @@ use crate::{CLOCK, timer::Timer};
 /// Probes until it is dropped.
 #[derive(Debug)]
 #[must_use = "probing ends when this is dropped"]
-pub(crate) struct Probing(AbortHandle);
+pub(crate) struct Probing {
+    task: AbortHandle,
+    _wanted: Arc<()>,
+}
 
 impl Drop for Probing {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
-/// Probes `targets`, in a task of the current runtime, until the handle or the last of the targets' owners is dropped.
+/// Probes `targets`, in a task of the current runtime, until the handle or the last of the targets' owners is dropped. Where the runtime
+/// ends before, they are told.
 ///
 /// The policy is one that was checked.
 pub(crate) fn probe<T: Targets>(
@@ -33,8 +37,10 @@ pub(crate) fn probe<T: Targets>(
     policy: ProbePolicy,
     probe: Arc<dyn Probe>,
 ) -> Probing {
+    let wanted = Arc::new(());
     let prober = Prober {
         targets: Arc::downgrade(targets),
+        wanted: Arc::downgrade(&wanted),
         probe,
         policy,
         rota: Rota::new(policy, fastrand::u64(..)),
@@ -44,11 +50,16 @@ pub(crate) fn probe<T: Targets>(
         running: Vec::new(),
         sweep_at: Nanos::ZERO,
     };
-    Probing(tokio::spawn(prober.run()).abort_handle())
+    Probing {
+        task: tokio::spawn(prober.run()).abort_handle(),
+        _wanted: wanted,
+    }
 }
 
 struct Prober<T: Targets> {
     targets: Weak<T>,
+    /// Gone when its owner wants no more probes.
+    wanted: Weak<()>,
     probe: Arc<dyn Probe>,
     policy: ProbePolicy,
     rota: Rota,
@@ -62,6 +73,16 @@ struct Prober<T: Targets> {
     running: Vec<Running>,
     /// When the set, the calls and the doubts are looked at again.
     sweep_at: Nanos,
+}
+
+impl<T: Targets> Drop for Prober<T> {
+    fn drop(&mut self) {
+        if self.wanted.strong_count() > 0
+            && let Some(targets) = self.targets.upgrade()
+        {
+            targets.unprobed(self.policy, Arc::clone(&self.probe));
+        }
+    }
 }
 
 struct Entry<T> {

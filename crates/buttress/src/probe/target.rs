@@ -1,6 +1,10 @@
 //! What a prober knows of whom it probes.
 
-use buttress_core::{Edge, Endpoint, Nanos, Outcome, Vitals};
+use std::sync::Arc;
+
+use buttress_core::{Edge, Endpoint, Nanos, Outcome, ProbePolicy, Vitals};
+
+use super::Probe;
 
 /// The current endpoints of one destination.
 pub(crate) trait Targets: Send + Sync + 'static {
@@ -12,6 +16,9 @@ pub(crate) trait Targets: Send + Sync + 'static {
 
     /// That set. An endpoint keeps its schedule for as long as its address stays.
     fn targets(&self) -> Vec<(Endpoint, Self::Target)>;
+
+    /// They are no longer probed, for the runtime in which they were has ended.
+    fn unprobed(&self, policy: ProbePolicy, probe: Arc<dyn Probe>);
 }
 
 /// Where the results of one endpoint belong, and what its calls say. All of it is asked or told without waiting.

@@ -65,6 +65,8 @@ impl Targets for Set {
         };
         addresses.iter().map(member).collect()
     }
+
+    fn unprobed(&self, _: ProbePolicy, _: Arc<dyn crate::Probe>) {}
 }
 
 impl Set {

@@ -8,7 +8,7 @@ use buttress_core::{
 };
 use tower_service::Service;
 
-use super::{Failed, Tries};
+use super::{Failed, Tries, rest};
 use crate::{
     dispatch::{Plan, flights::Landed, future::Stage, members::Members},
     terms::overdue,
@@ -98,13 +98,12 @@ where
         self.take_up(protocol, plan);
         let fresh = members.all.len() > self.tried_count;
         match self.step(None, running, fresh, plan) {
-            Step::Launch if self.may_drop(protocol, plan, members) && self.pay(plan) => {
+            Step::Launch if self.may_drop(protocol, plan, members) && self.may_pay(plan) => {
                 Stage::Picking
             }
             Step::LaunchAt(at) => Stage::Resting(Some(at)),
             Step::Stop => Stage::Over,
-            _ if running > 0 => Stage::Resting(None),
-            _ => Stage::Over,
+            _ => rest(running),
         }
     }
 
@@ -143,18 +142,13 @@ where
         if let Some(pause) = self.in_line(running, plan, members) {
             return Stage::Resting(Some(self.now.after(pause)));
         }
-        let rest = if running > 0 {
-            Stage::Resting(None)
-        } else {
-            Stage::Over
-        };
         // Beside another nothing is paid for before there is somebody to ask.
         let somebody = self.request.is_some()
             && (running == 0 || members.reaches(self.now, |place| self.over(place)));
-        if somebody && self.may_drop(protocol, plan, members) && self.pay(plan) {
+        if somebody && self.may_drop(protocol, plan, members) && self.may_pay(plan) {
             Stage::Picking
         } else {
-            rest
+            rest(running)
         }
     }
 
@@ -217,33 +211,29 @@ where
             // Whoever else may fail yet: there is nothing left to send.
             self.request = None;
         }
-        let rest = if running > 0 {
-            Stage::Resting(None)
-        } else {
-            Stage::Over
-        };
         // Whoever is only hot is waited for when the others are out of reach, but not while one of them is there to ask.
         let fresh = members.reaches(self.now, |place| {
             self.tried(place) || !outcome.unsent() && self.passed.contains(&place)
         });
         // Where nobody at all takes calls, a pause would only delay the bad news.
         if !fresh && !members.reaches(self.now, |_| false) {
-            return rest;
+            return rest(running);
         }
         let ended = Ended {
             outcome,
             at: self.now,
         };
+        self.owes = false;
         let (stage, paid) = match self.step(Some(ended), running, fresh, plan) {
             // What was provably never sent is made good for nothing, once per endpoint.
-            Step::Launch => (Stage::Picking, outcome.unsent() || self.pay(plan)),
+            Step::Launch => (Stage::Picking, outcome.unsent() || self.may_pay(plan)),
             // A call dropped in its pause sends nothing: it pays afterwards.
             Step::LaunchAt(until) => (Stage::Resting(Some(until)), plan.budget.covers()),
             Step::Wait => (Stage::Resting(None), true),
             Step::Stop => (Stage::Over, true),
         };
         if !paid {
-            return rest;
+            return rest(running);
         }
         // Whoever is picked from now on may be one of those waited for.
         self.waiting.clear();

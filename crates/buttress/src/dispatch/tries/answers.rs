@@ -23,7 +23,10 @@ impl<Res> Answers<Res> {
     {
         let same = |group: &&mut Vec<Answer<Res>>| {
             let first = group.first();
-            first.is_some_and(|first| protocol.agree(&first.response, &response))
+            first.is_some_and(|first| {
+                first.receipt.outcome() == receipt.outcome()
+                    && protocol.agree(&first.response, &response)
+            })
         };
         let group = self.groups.iter_mut().find(same);
         let answer = Answer { response, receipt };

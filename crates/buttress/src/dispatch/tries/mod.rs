@@ -29,6 +29,9 @@ use line::Line;
 /// How many endpoints that are not ready are waited for at once.
 const WAITED_FOR: usize = 4;
 
+/// How many are asked before that: in a set so large one of them is.
+const LOOKED_AT: usize = 32;
+
 /// How a call was tried so far.
 pub(super) struct Tries<S, Req, Res, Err> {
     /// When it was last looked at the clock.
@@ -45,6 +48,8 @@ pub(super) struct Tries<S, Req, Res, Err> {
     beside: bool,
     /// How many extra ones the budget has paid for.
     paid: u32,
+    /// Is the next one extra? It is paid for when it is sent.
+    owes: bool,
     /// When the last was.
     sent: Nanos,
     /// Places of those that were sent to, this round.
@@ -86,6 +91,15 @@ impl<F: Future> Launched<F> {
     }
 }
 
+/// What is left to do where nothing more is sent.
+pub(super) const fn rest(running: u32) -> Stage {
+    if running > 0 {
+        Stage::Resting(None)
+    } else {
+        Stage::Over
+    }
+}
+
 /// How a call failed so far.
 pub(super) enum Failed<Res, Err> {
     Answer(Result<Res, Err>, Outcome),
@@ -120,6 +134,7 @@ impl<S, Req, Res, Err> Tries<S, Req, Res, Err> {
             launched: 0,
             beside: false,
             paid: 0,
+            owes: false,
             sent: Nanos::ZERO,
             tried: [0; MAX_ATTEMPTS as usize],
             tried_count: 0,
@@ -157,8 +172,10 @@ impl<S, Req, Res, Err> Tries<S, Req, Res, Err> {
     /// This one is hot: it is asked when it is ready, unless another is before.
     fn wait_for(&mut self, place: usize, service: S) -> Stage {
         self.passed.push(place);
-        self.waiting.push((place, service));
-        if self.waiting.len() == WAITED_FOR {
+        if self.waiting.len() < WAITED_FOR {
+            self.waiting.push((place, service));
+        }
+        if self.passed.len() >= LOOKED_AT {
             Stage::Waiting
         } else {
             Stage::Picking
@@ -178,8 +195,17 @@ impl<S, Req, Res, Err> Tries<S, Req, Res, Err> {
         Stage::Over
     }
 
-    /// Pays for one more.
+    /// Is there budget for one more? It is charged when that is sent: what finds nobody to take it costs nothing.
+    fn may_pay(&mut self, plan: &Plan) -> bool {
+        self.owes = plan.budget.covers();
+        self.owes
+    }
+
+    /// Pays for what is sent now, if it is extra. Others may have spent what there was.
     fn pay(&mut self, plan: &Plan) -> bool {
+        if !std::mem::take(&mut self.owes) {
+            return true;
+        }
         let paid = plan.budget.charge();
         self.paid += u32::from(paid);
         paid
@@ -338,6 +364,9 @@ where
     where
         P: Protocol<Res, Err> + Resend<Req> + Describe<Req>,
     {
+        if !self.pay(plan) {
+            return Launched::nothing(rest(running));
+        }
         let Some(mut request) = self.request.take() else {
             return Launched::nothing(Stage::Resting(None));
         };
