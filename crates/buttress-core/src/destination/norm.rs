@@ -98,9 +98,9 @@ impl Norm {
         }
     }
 
-    /// Whoever has ended no call for so long does not work.
+    /// Whoever has answered no call for so long does not work: a queue of calls that go well would have moved.
     pub(crate) fn idle(&self) -> Duration {
-        self.age().max(TURN)
+        self.proof(false).max(TURN)
     }
 
     /// How long a call may be under way before somebody looks.

@@ -23,6 +23,9 @@ pub(super) trait Facts {
 
     fn glance(&self, member: usize) -> Glance;
 
+    /// Is there to be found out whether it hangs?
+    fn is_in_doubt(&self, member: usize) -> bool;
+
     fn takes_calls(&self, member: usize) -> bool {
         matches!(
             self.state(member),
@@ -108,5 +111,9 @@ impl<'a, V: Fn(usize) -> &'a Vitals, P: Fn(usize) -> bool> Facts for Known<V, P>
 
     fn glance(&self, member: usize) -> Glance {
         (self.vitals)(member).known().glance()
+    }
+
+    fn is_in_doubt(&self, member: usize) -> bool {
+        (self.vitals)(member).known().is_in_doubt(self.now)
     }
 }

@@ -65,11 +65,6 @@ impl Load {
         Glance(self.0.load(Ordering::Relaxed))
     }
 
-    /// For how long no call has been answered, or has begun on it while it was idle.
-    pub(crate) fn quiet(&self, now: Nanos) -> Duration {
-        Duration::from_nanos(u64::from(self.glance().silent(now)) << TICK)
-    }
-
     fn change(&self, change: impl Fn(Glance) -> Glance) {
         let _ = self
             .0
@@ -132,6 +127,16 @@ impl Glance {
         // Never zero, which is not known.
         self.with(LATENCY, (latency.to_bits() >> MANTISSA).max(1))
             .with(LEARNED, (answers + 1).min(GAIN))
+    }
+
+    /// Are there fewer calls under way and lost in a row than a detector needs?
+    pub(crate) fn tells_little(self) -> bool {
+        self.of(UNDER_WAY) + self.of(FAILED) < PATIENT
+    }
+
+    /// Did the last that ended fail?
+    pub(crate) const fn has_failed(self) -> bool {
+        self.of(FAILED) > 0
     }
 
     /// Calls under way. One that failed counts for as long as an answer takes: a fast failure is not fast.
@@ -237,13 +242,10 @@ mod tests {
         load.begin(at(0));
         load.begin(at(0));
         load.end(at(500), of(500), Outcome::Late);
-        assert!(
-            load.quiet(at(1_000)) > of(990),
-            "{:?}",
-            load.quiet(at(1_000))
-        );
+        let silent = |now| (load.glance().silent(at(now)) << TICK) / 1_000_000;
+        assert!(silent(1_000) > 990, "{}", silent(1_000));
         load.end(at(1_000), of(1_000), Outcome::Success);
-        assert!(load.quiet(at(1_010)) < of(12));
+        assert!(silent(1_010) < 12);
     }
 
     #[test]

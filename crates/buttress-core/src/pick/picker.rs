@@ -206,7 +206,7 @@ impl Picker {
             .or_else(|| self.on_their_way_back(tier, facts))
     }
 
-    /// The better of two.
+    /// The better of two. Whoever is in doubt gets what is drawn for it.
     fn two(
         &self,
         range: &Range,
@@ -231,8 +231,10 @@ impl Picker {
             glance: facts.glance(self.member(place)),
             weight: self.weight(place),
         };
-        let better =
-            second.filter(|second| second_is_better(candidate(first), candidate(*second), now));
+        let better = second.filter(|second| {
+            second_is_better(candidate(first), candidate(*second), now)
+                && !facts.is_in_doubt(self.member(first))
+        });
         Some(self.member(better.unwrap_or(first)))
     }
 

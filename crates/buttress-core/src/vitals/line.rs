@@ -1,4 +1,4 @@
-//! Whether calls are answered in the order in which they came.
+//! Whether calls are answered, and in the order in which they came.
 
 use std::time::Duration;
 
@@ -28,16 +28,25 @@ impl Line {
         self.0.store(word, Ordering::Relaxed);
     }
 
+    /// For how long no call has been answered: what we gave up is no answer.
+    pub(crate) fn quiet(&self, now: Nanos) -> Duration {
+        ago(now, self.0.load(Ordering::Relaxed))
+    }
+
     /// Does a call begun at `began` stand in a line that moves? Nobody who came after it was answered before it, and somebody was within
     /// `patience`. Tells after how long that is to be asked again.
     pub(crate) fn holds(&self, began: Nanos, now: Nanos, patience: Duration) -> Option<Duration> {
         let word = self.0.load(Ordering::Relaxed);
         let passed_by = since(tick(began), (word >> 32) as u32) < 0;
-        // As far ahead it was read from a clock that was set back since.
-        let ago = since(tick(now), word as u32).unsigned_abs();
-        let ago = Duration::from_nanos(u64::from(ago) << TICK);
+        let ago = ago(now, word);
         (!passed_by && ago < patience).then(|| (patience - ago).min(patience / PART).max(LEAST))
     }
+}
+
+/// How long ago the last answer came. As far ahead it was read from a clock that was set back since.
+const fn ago(now: Nanos, word: u64) -> Duration {
+    let ago = since(tick(now), word as u32).unsigned_abs();
+    Duration::from_nanos((ago as u64) << TICK)
 }
 
 const fn tick(at: Nanos) -> u32 {
@@ -87,6 +96,17 @@ mod tests {
         assert_eq!(last_answer(90, 110), None);
         let none = Line::default().holds(at(100), at(150), PATIENCE);
         assert_eq!(none, None);
+    }
+
+    #[test]
+    fn it_is_quiet_since_the_last_answer() {
+        let line = Line::default();
+        line.answered(at(90), at(110));
+        let quiet = line.quiet(at(150));
+        assert!(
+            quiet.abs_diff(PATIENCE) < Duration::from_micros(20),
+            "{quiet:?}"
+        );
     }
 
     #[test]

@@ -852,3 +852,39 @@ fn a_busy_server_is_not_taken_out_for_queues_that_are_short_of_its_timeout() {
     assert_eq!(one.state(), BreakerState::Closed);
     assert_eq!(one.known().late.load(Ordering::Relaxed), 15);
 }
+
+/// One of two, that takes 30 to 39 ms; then eight come at once, and wait for 90 behind one that takes long. So long after they came another one
+/// was `answered` for the last time.
+fn one_takes_long(answered: u64) -> BreakerState {
+    let destination = Destination::new("db", &Rules::default(), &Host::new(Clock(|| Nanos::ZERO)));
+    let set = [(); 2].map(|()| destination.endpoint(Endpoint::itself()));
+    let one = &set[0];
+    let ended = |begun: u64, took: u64| {
+        if let Ok(permit) = one.permit(at(begun)) {
+            one.record(permit, at(begun + took), Outcome::Success);
+        }
+    };
+    for millis in (0..120_000).step_by(10) {
+        ended(millis, 30 + millis / 10 * 7 % 10);
+        let _ = destination.tick(at(millis));
+    }
+    let waiting: Vec<Permit> = (0..8)
+        .filter_map(|_| one.permit(at(120_100)).ok())
+        .collect();
+    for millis in (120_100..120_190).step_by(5) {
+        if millis == 120_100 + answered {
+            ended(millis - 30, 30);
+        }
+        let _ = destination.tick(at(millis));
+    }
+    for permit in waiting {
+        one.record(permit, at(120_190), Outcome::Success);
+    }
+    one.state()
+}
+
+#[test]
+fn one_call_that_takes_long_is_no_hang_until_nothing_was_answered_for_as_long() {
+    assert_eq!(one_takes_long(30), BreakerState::Closed);
+    assert_eq!(one_takes_long(0), BreakerState::Open);
+}

@@ -3,7 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Clock, Destination, Force, Host, Outcome, Rules};
+use crate::{Cause, Clock, Destination, Force, Host, Outcome, Permit, Rules};
 
 const NOW: Nanos = Nanos::new(1_000_000_000);
 
@@ -377,4 +377,76 @@ fn one_on_its_way_back_gets_its_share_of_its_part() {
         "{part} of {}",
         share / 3.0
     );
+}
+
+/// Three that are called every five milliseconds and answer after 20, where an attempt has 100; the first of them hangs after a second.
+/// Tells after how many more it is found out.
+fn a_hang_is_found_after(seed: u64) -> u64 {
+    const HANGS: u64 = 1_000;
+    let rules = Rules {
+        timeout: Some(Duration::from_millis(100)),
+        ..Rules::default()
+    };
+    let set = Set::with(tiers(&[3]), None, &rules);
+    let mut draws = Draws::seeded(seed);
+    let mut waiting = Vec::new();
+    (0..HANGS + 1_000)
+        .find(|millis| {
+            let now = NOW.after(Duration::from_millis(*millis));
+            waiting.retain(|(member, permit, began): &(usize, Permit, u64)| {
+                let answered = *member > 0 || began + 20 < HANGS;
+                let (takes, outcome) = if answered {
+                    (20, Outcome::Success)
+                } else {
+                    (100, Outcome::Failure(Cause::Timeout))
+                };
+                let over = millis - began >= takes;
+                if over {
+                    set.vitals[*member].record(*permit, now, outcome);
+                }
+                !over
+            });
+            if millis % 5 == 0 {
+                let of = |member: usize| &set.vitals[member];
+                let _ = set.destination.tick(now);
+                if let Some(member) = set.picker.pick(now, draws.next(), true, of, |_| false)
+                    && let Ok(permit) = set.vitals[member].permit(now)
+                {
+                    waiting.push((member, permit, *millis));
+                }
+            }
+            set.vitals[0].state() == BreakerState::Open
+        })
+        .map_or(u64::MAX, |millis| millis - HANGS)
+}
+
+#[test]
+fn whoever_hangs_is_called_until_a_detector_has_enough() {
+    let found: Vec<u64> = (0..50).map(a_hang_is_found_after).collect();
+    assert!(found.iter().all(|millis| *millis <= 200), "{found:?}");
+}
+
+#[test]
+fn whoever_is_not_taken_out_for_it_is_called_less_the_longer_it_hangs() {
+    let rules = Rules {
+        timeout: Some(Duration::from_millis(100)),
+        health: crate::HealthPolicy::consecutive(1_000),
+        ..Rules::default()
+    };
+    let set = Set::with(tiers(&[3]), None, &rules);
+    let hangs = || set.vitals[0].permit(NOW).unwrap();
+    let _waits: Vec<Permit> = (0..3).map(|_| hangs()).collect();
+    let later = NOW.after(Duration::from_millis(60));
+    let picked = || {
+        let mut draws = Draws::seeded(5);
+        let of = |member: usize| &set.vitals[member];
+        let picks =
+            (0..3_000).filter_map(|_| set.picker.pick(later, draws.next(), true, of, |_| false));
+        picks.filter(|member| *member == 0).count()
+    };
+    assert_eq!(picked(), 0);
+    set.vitals[0].known().look(later);
+    assert!((900..1_100).contains(&picked()), "{}", picked());
+    let _waits: Vec<Permit> = (0..4).map(|_| hangs()).collect();
+    assert_eq!(picked(), 0);
 }

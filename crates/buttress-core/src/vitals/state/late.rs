@@ -91,9 +91,28 @@ impl State {
         self.destination.norm.proof(self.is_at_work(now))
     }
 
-    /// Has it ended a call of late? Of one alone nobody knows.
+    /// Has it answered a call of late? Of one alone nobody knows.
     fn is_at_work(&self, now: Nanos) -> bool {
-        self.endpoint.is_some() && self.front.load.quiet(now) < self.destination.norm.idle()
+        self.endpoint.is_some() && !self.is_silent(now)
+    }
+
+    /// Has it answered nothing for so long that no queue explains it?
+    fn is_silent(&self, now: Nanos) -> bool {
+        self.front.line.quiet(now) >= self.destination.norm.idle()
+    }
+
+    /// Do calls to it hang while it is silent? Then all that lacks is as many of them as a detector needs: whoever picks must not shun it yet
+    /// for those that hang.
+    pub(crate) fn is_in_doubt(&self, now: Nanos) -> bool {
+        self.word().is_suspect()
+            && self.is_silent(now)
+            && self.glance().tells_little()
+            && self.hangs()
+    }
+
+    /// Was its last call lost, or is one under way that is late?
+    fn hangs(&self) -> bool {
+        self.glance().has_failed() || self.oldest_overdue().is_some()
     }
 
     /// Was it so late that no queue of calls that go well explains it?
