@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::{Calls, Cause, Destination, Labels, Nanos, Outcome, Permit, vitals::Lane};
+use crate::{Calls, Destination, Labels, Nanos, Outcome, Permit, vitals::Lane};
 
 /// Permission, stopwatch and receipt of one call, in one value.
 ///
-/// Finished exactly once. Dropped, it is recorded as [`Outcome::Cancelled`], or as a failure when the thread is
-/// panicking: no permit leaks, whichever await it is dropped at.
+/// Finished exactly once. Dropped, it is recorded as [`Outcome::Cancelled`]: no permit leaks, whichever await it is dropped at, and nobody
+/// is blamed for a panic that only [`Blame`](crate::Blame) knows to be the service's.
 #[derive(Debug)]
 #[must_use = "an attempt that is dropped counts as cancelled"]
 pub struct Attempt {
@@ -95,12 +95,7 @@ impl Attempt {
 
     #[cold]
     fn abandon(&self) {
-        let panicked = std::thread::panicking();
-        self.end(if panicked {
-            Outcome::Failure(Cause::Panic)
-        } else {
-            Outcome::Cancelled
-        });
+        self.end(Outcome::Cancelled);
     }
 }
 

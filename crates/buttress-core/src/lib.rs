@@ -34,6 +34,7 @@
 
 mod attempt;
 mod backoff;
+mod blame;
 mod breaker;
 mod budget;
 mod call;
@@ -75,6 +76,7 @@ mod wall;
 
 pub use attempt::Attempt;
 pub use backoff::{Backoff, BackoffPolicy, Jitter};
+pub use blame::{Blame, Blamed};
 pub use breaker::{BreakerPolicy, BreakerState, Growth, RampPolicy, TrialPolicy};
 pub use budget::{Budget, RESERVE};
 pub use call::Call;

@@ -7,7 +7,8 @@ use crate::{Attempt, Cause, Clock, Nanos, Outcome, Refusal};
 /// What is open of a call whose answer has begun: its attempt, and how long the rest is waited for.
 ///
 /// Whoever knows when the answer is over [finishes](Self::finish) it. Dropped, it ends as it is [expected](Self::expect) to: as the head
-/// of the answer was judged, unless a protocol says otherwise.
+/// of the answer was judged, unless a protocol says otherwise. Where the service's code runs for the rest, [`Blame`](crate::Blame) tells its
+/// panic from others'.
 #[derive(Debug)]
 #[must_use = "a receipt that is dropped ends the call"]
 pub struct Receipt {
@@ -28,6 +29,24 @@ pub struct Due {
     pub began: Nanos,
     /// Whose time that is.
     pub clock: Clock,
+}
+
+impl Due {
+    /// A failure that comes when the time of the call is over is no evidence: whoever was asked had no time to do better.
+    #[inline]
+    #[must_use]
+    pub fn excuse(&self, outcome: Outcome) -> Outcome {
+        if self.end == End::Call && matches!(outcome, Outcome::Failure(_)) && self.is_over() {
+            Outcome::Cancelled
+        } else {
+            outcome
+        }
+    }
+
+    #[cold]
+    fn is_over(&self) -> bool {
+        self.at <= self.clock.now()
+    }
 }
 
 /// What is over when a time is.
@@ -79,9 +98,20 @@ impl Receipt {
         }
     }
 
-    /// It is over, and went so. Only the first time counts.
+    /// It is over, and went so. Only the first time counts. Reads the clock, for a failure again: one that comes after the
+    /// [time of the call](End::Call) is no evidence.
     #[inline]
     pub fn finish(&mut self, outcome: Outcome) {
+        // What the head said is of its time.
+        if outcome == self.outcome {
+            self.end(outcome);
+        } else {
+            self.end(self.due.map_or(outcome, |due| due.excuse(outcome)));
+        }
+    }
+
+    #[inline]
+    pub(crate) fn end(&mut self, outcome: Outcome) {
         if let Some(attempt) = self.attempt.take() {
             match self.took {
                 None => attempt.finish(outcome),
@@ -123,19 +153,14 @@ impl Receipt {
 impl Drop for Receipt {
     #[inline]
     fn drop(&mut self) {
-        let panicked = std::thread::panicking();
-        self.finish(if panicked {
-            Outcome::Failure(Cause::Panic)
-        } else {
-            self.outcome
-        });
+        self.end(self.outcome);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Host, Rules, Vitals};
+    use crate::{Blame, Host, Rules, Vitals};
 
     fn vitals() -> Vitals {
         Vitals::new("x", &Rules::default(), &Host::new(Clock(|| Nanos::new(7))))
@@ -162,19 +187,44 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_while_the_rest_is_read_is_a_failure_whatever_the_head_said() {
-        let vitals = vitals();
-        let receipt = Receipt::new(Outcome::Success, vitals.admit().ok());
-        let reading = std::panic::AssertUnwindSafe(|| {
-            let _receipt = receipt;
-            panic!("as planned");
-        });
-        assert!(std::panic::catch_unwind(reading).is_err());
-        let counts = vitals.snapshot(Nanos::ZERO).counts;
-        assert_eq!(
-            (counts.failures.of(Cause::Panic), counts.finished()),
-            (1, 1)
-        );
+    fn whoever_panics_while_the_rest_is_read_has_failed_and_nobody_who_is_dropped_in_it() {
+        for (runs, panics) in [(true, 1), (false, 0)] {
+            let vitals = vitals();
+            let mut receipt = Receipt::new(Outcome::Success, vitals.admit().ok());
+            let reading = std::panic::AssertUnwindSafe(|| {
+                let blame = Blame::on(&mut receipt);
+                if !runs {
+                    blame.over();
+                    drop(receipt);
+                }
+                panic!("as planned");
+            });
+            assert!(std::panic::catch_unwind(reading).is_err());
+            let counts = vitals.snapshot(Nanos::ZERO).counts;
+            let ended = (counts.failures.of(Cause::Panic), counts.successes);
+            assert_eq!(ended, (panics, 1 - panics));
+        }
+    }
+
+    #[test]
+    fn a_failure_after_the_time_of_the_call_is_no_evidence() {
+        for (end, head, cancelled) in [
+            (End::Call, Outcome::Success, 1),
+            (End::Attempt, Outcome::Success, 0),
+            // It was judged in time.
+            (End::Call, Outcome::Failure(Cause::Reset), 0),
+        ] {
+            let vitals = vitals();
+            let over = Due {
+                at: Nanos::new(7),
+                ..due(end)
+            };
+            let mut receipt = Receipt::new(head, vitals.admit().ok()).due(over);
+            receipt.finish(Outcome::Failure(Cause::Reset));
+            let counts = vitals.snapshot(Nanos::ZERO).counts;
+            let ended = (counts.cancelled, counts.failures.of(Cause::Reset));
+            assert_eq!(ended, (cancelled, 1 - cancelled), "{end:?}");
+        }
     }
 
     #[test]

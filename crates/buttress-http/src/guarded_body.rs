@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use buttress_core::{Outcome, Receipt};
+use buttress_core::{Blame, Outcome, Receipt};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
@@ -183,7 +183,10 @@ where
             }
         };
         let mut body = body;
-        match body.as_mut().poll_frame(cx) {
+        let blame = Blame::on(receipt);
+        let polled = body.as_mut().poll_frame(cx);
+        blame.over();
+        match polled {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some((grammar, trailers)) = grammar.zip(frame.trailers_ref()) {
                     receipt.finish((grammar.trailers)(trailers));

@@ -137,17 +137,17 @@ pub use ambient::{Carried, carry, current_call};
 pub use builder::ServiceBuilderExt;
 pub use buttress::Buttress;
 pub use buttress_core::{
-    AdaptivePolicy, Admission, Ask, Attempt, BackoffPolicy, BreakerPolicy, BreakerState, Budget,
-    Call, CallCounts, Calls, Cause, Causes, Clock, Counts, Coverage, Decided, Decisions, Delay,
-    Describe, Destination, Discard, Due, EjectionPolicy, End, Endpoint, Enforce, EnforcePolicy,
-    Episode, Event, EventKind, Events, EwmaPolicy, Explanation, FaultKind, Fence, Force, Growth,
-    Health, HealthPolicy, Hold, InvalidEndpoint, Jitter, Key, KeyOf, Labels, LimitPolicy, Limiter,
-    Nanos, Origin, Outcome, PanicMode, PeersPolicy, Permit, PhiPolicy, PickPolicy, Place,
-    PolicyError, Priority, ProbePolicy, Protocol, RampPolicy, RatePolicy, Ratio, Receipt, Recent,
-    ReconnectPolicy, Recovery, Redact, Redundancy, Refusal, Registry, Reliability, Resend, Restart,
-    Rhythm, Rule, ShedPolicy, Sign, SlowPolicy, Snapshot, StaleEpoch, Stamp, SupervisorPolicy,
-    Suspect, Tally, Threshold, ThrottlePolicy, Ticket, Traffic, Trend, TrialPolicy, UnknownName,
-    Verdict, Vitals, Window,
+    AdaptivePolicy, Admission, Ask, Attempt, BackoffPolicy, Blame, Blamed, BreakerPolicy,
+    BreakerState, Budget, Call, CallCounts, Calls, Cause, Causes, Clock, Counts, Coverage, Decided,
+    Decisions, Delay, Describe, Destination, Discard, Due, EjectionPolicy, End, Endpoint, Enforce,
+    EnforcePolicy, Episode, Event, EventKind, Events, EwmaPolicy, Explanation, FaultKind, Fence,
+    Force, Growth, Health, HealthPolicy, Hold, InvalidEndpoint, Jitter, Key, KeyOf, Labels,
+    LimitPolicy, Limiter, Nanos, Origin, Outcome, PanicMode, PeersPolicy, Permit, PhiPolicy,
+    PickPolicy, Place, PolicyError, Priority, ProbePolicy, Protocol, RampPolicy, RatePolicy, Ratio,
+    Receipt, Recent, ReconnectPolicy, Recovery, Redact, Redundancy, Refusal, Registry, Reliability,
+    Resend, Restart, Rhythm, Rule, ShedPolicy, Sign, SlowPolicy, Snapshot, StaleEpoch, Stamp,
+    SupervisorPolicy, Suspect, Tally, Threshold, ThrottlePolicy, Ticket, Traffic, Trend,
+    TrialPolicy, UnknownName, Verdict, Vitals, Window,
 };
 #[cfg(feature = "http")]
 pub use buttress_http::{

@@ -143,6 +143,12 @@ impl Until {
         self.at <= CLOCK.now()
     }
 
+    /// What is left of an outcome that comes when the time of the call is over.
+    #[inline]
+    pub(crate) fn excuse(self, outcome: Outcome) -> Outcome {
+        self.due(Nanos::ZERO).excuse(outcome)
+    }
+
     /// What is polled from here on is a part of it, until what is given back is dropped.
     #[inline]
     pub(crate) fn enter(self) -> Entered {

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    BreakerPolicy, Cause, Causes, Counts, EventKind, Events, Health, HealthPolicy, Registry, Sign,
-    sync::Ordering,
+    Blame, BreakerPolicy, Cause, Causes, Counts, EventKind, Events, Health, HealthPolicy, Registry,
+    Sign, sync::Ordering,
 };
 
 const FAILED: Outcome = Outcome::Failure(Cause::Error);
@@ -137,15 +137,23 @@ fn a_dropped_attempt_is_cancelled_and_holds_nothing() {
 }
 
 #[test]
-fn an_attempt_lost_to_a_panic_is_a_failure() {
-    let vitals = vitals(Parts::default());
-    let theirs = vitals.clone();
-    let panicked = std::thread::spawn(move || {
-        let _attempt = theirs.admit();
-        panic!("on purpose");
-    });
-    assert!(panicked.join().is_err());
-    assert_eq!(vitals.snapshot(at(0)).counts.failures.of(Cause::Panic), 1);
+fn an_attempt_in_which_its_service_panics_is_a_failure() {
+    for (runs, panics) in [(true, 1), (false, 0)] {
+        let vitals = vitals(Parts::default());
+        let theirs = vitals.clone();
+        let panicked = std::thread::spawn(move || {
+            let mut attempt = theirs.admit().ok();
+            let blame = Blame::on(&mut attempt);
+            if !runs {
+                blame.over();
+            }
+            panic!("on purpose");
+        });
+        assert!(panicked.join().is_err());
+        let counts = vitals.snapshot(at(0)).counts;
+        let ended = (counts.failures.of(Cause::Panic), counts.cancelled);
+        assert_eq!(ended, (panics, 1 - panics));
+    }
 }
 
 #[test]

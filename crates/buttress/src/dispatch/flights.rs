@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use buttress_core::Attempt;
+use buttress_core::{Attempt, Blame};
 
 use crate::{host::attend, terms::Until};
 
@@ -58,10 +58,10 @@ pub(super) struct Landed<T> {
 }
 
 impl<F: Future> Flight<F> {
-    pub(super) const fn new(future: F, attempt: Attempt, until: Until) -> Self {
+    pub(super) const fn new(future: F, attempt: Option<Attempt>, until: Until) -> Self {
         Self {
             leg: Leg::Asked { future },
-            attempt: Some(attempt),
+            attempt,
             until,
         }
     }
@@ -95,8 +95,9 @@ impl<F: Future> Flight<F> {
         begun: impl Begun<F::Output>,
     ) -> Poll<Landed<F::Output>> {
         let this = self.as_mut().project();
-        let part = this.until.enter();
+        let (part, blame) = (this.until.enter(), Blame::on(this.attempt));
         let polled = this.leg.poll(cx, begun);
+        blame.over();
         drop(part);
         match polled {
             Poll::Ready(answer) => Poll::Ready(self.land(Some(answer))),

@@ -8,8 +8,8 @@ use std::{
 };
 
 use buttress_core::{
-    Attempt, Call, Cause, Describe, Discard, Due, End, Nanos, Outcome, Protocol, Receipt, Resend,
-    Stamp,
+    Attempt, Blame, Call, Cause, Describe, Discard, Due, End, Nanos, Outcome, Protocol, Receipt,
+    Resend, Stamp,
 };
 use tokio::{runtime::Handle, task::JoinSet};
 use tower_service::Service;
@@ -196,18 +196,24 @@ where
     /// Dropped, its permit is given back undecided.
     async fn run(self) {
         let (until, began) = (self.until, self.attempt.started());
+        let mut attempt = Some(self.attempt);
         let mut timer = pin!(Timer::default());
         let mut asking = pin!(ask(self.service, self.request));
-        let answer = poll_fn(|cx| match asking.as_mut().poll(cx) {
-            Poll::Ready(answer) => Poll::Ready(Some(answer)),
-            Poll::Pending => timer.as_mut().poll_until(until, cx).map(|()| None),
+        let answer = poll_fn(|cx| {
+            let blame = Blame::on(&mut attempt);
+            let polled = asking.as_mut().poll(cx);
+            blame.over();
+            match polled {
+                Poll::Ready(answer) => Poll::Ready(Some(answer)),
+                Poll::Pending => timer.as_mut().poll_until(until, cx).map(|()| None),
+            }
         });
         let Some(answer) = answer.await else {
-            self.attempt.finish(Outcome::Failure(Cause::Timeout));
+            attempt.map(|attempt| attempt.finish(Outcome::Failure(Cause::Timeout)));
             return;
         };
         let outcome = self.protocol.classify(answer.as_ref());
-        let receipt = Receipt::new(outcome, Some(self.attempt)).due(Due {
+        let receipt = Receipt::new(outcome, attempt).due(Due {
             at: until,
             end: End::Attempt,
             began,

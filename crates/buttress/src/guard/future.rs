@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use buttress_core::{Attempt, Describe, Nanos, Outcome, Protocol, Receipt, Refusal};
+use buttress_core::{Attempt, Blame, Describe, Nanos, Outcome, Protocol, Receipt, Refusal};
 use tower_service::Service;
 
 use super::waiting::Waiting;
@@ -82,7 +82,8 @@ impl<S: Service<Req>, P, Req> GuardFuture<S, P, Req> {
     #[inline]
     pub(super) fn admitted(
         inner: S::Future,
-        (attempt, until): (Attempt, Until),
+        attempt: Option<Attempt>,
+        until: Until,
         protocol: P,
     ) -> Self {
         Self {
@@ -100,7 +101,7 @@ pub(super) fn stamped<Req>(
     terms: &Terms,
     limits: &Limits,
     protocol: &impl Describe<Req>,
-) -> (Attempt, Until) {
+) -> (Option<Attempt>, Until) {
     let attempt = attempt.labelled(protocol.labels(request));
     let now = attempt.started();
     let until = terms.attempt(limits, now);
@@ -108,15 +109,29 @@ pub(super) fn stamped<Req>(
     if !stamp.is_empty() {
         protocol.stamp(request, &stamp);
     }
-    (attempt, until)
+    (Some(attempt), until)
+}
+
+/// Sends it.
+#[inline]
+pub(super) fn send<S: Service<Req>, Req>(
+    service: &mut S,
+    request: Req,
+    attempt: &mut Option<Attempt>,
+    until: Until,
+) -> S::Future {
+    let (_part, blame) = (until.enter(), Blame::on(attempt));
+    let future = service.call(request);
+    blame.over();
+    future
 }
 
 impl<S: Service<Req>, Req> Call<S::Future, S, Req> {
     #[inline]
-    fn admitted(inner: S::Future, attempt: Attempt, until: Until) -> Self {
+    fn admitted(inner: S::Future, attempt: Option<Attempt>, until: Until) -> Self {
         Self::Admitted {
             inner,
-            attempt: Some(attempt),
+            attempt,
             timer: Timer::default(),
             until,
             waited: Duration::ZERO,
@@ -144,10 +159,9 @@ impl<S: Service<Req>, Req> Call<S::Future, S, Req> {
             Ok(attempt) => {
                 let (terms, limits) = (&waited.terms, &waited.limits);
                 let span = attempt.started().since(waited.since());
-                let (attempt, until) =
+                let (mut attempt, until) =
                     stamped(&mut waited.request, attempt, terms, limits, protocol);
-                let _part = until.enter();
-                let inner = waited.service.call(waited.request);
+                let inner = send(&mut waited.service, waited.request, &mut attempt, until);
                 Self::admitted(inner, attempt, until).after(span)
             }
             Err(refusal) => Self::Refused { refusal },
@@ -188,21 +202,23 @@ where
             CallProj::Refused { refusal } => return Poll::Ready(this.protocol.refuse(*refusal)),
             CallProj::Waiting { .. } => return Poll::Pending,
         };
-        let part = until.enter();
+        let (part, blame) = (until.enter(), Blame::on(attempt));
         let polled = inner.poll(cx);
+        blame.over();
         drop(part);
         // Judged where it lies: what is lent before it is taken is moved once more.
-        let outcome = match &polled {
+        let judged = match &polled {
             Poll::Ready(answer) => this.protocol.classify(answer.as_ref()),
             Poll::Pending => Outcome::Cancelled,
         };
+        let outcome = until.excuse(judged);
         match polled {
             Poll::Ready(Ok(response)) => {
                 let receipt = receipt(outcome, attempt.take(), *until, waited);
                 Poll::Ready(Ok(this.protocol.respond(response, receipt)))
             }
             Poll::Ready(Err(error)) => {
-                if until.ended(outcome) {
+                if until.ended(judged) {
                     let mut receipt = receipt(Outcome::Cancelled, attempt.take(), *until, waited);
                     return Poll::Ready(this.protocol.refuse(receipt.give_up()));
                 }

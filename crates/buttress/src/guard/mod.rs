@@ -20,7 +20,7 @@ pub use layer::GuardLayer;
 pub use named::{BreakerLayer, HealthLayer, StatsLayer};
 
 use crate::{CLOCK, Handle, policy::Limits, terms::overdue};
-use future::stamped;
+use future::{send, stamped};
 use waiting::Waiting;
 
 /// One service under watch: measured once, refused while its breaker is open or its limit reached, given up after its
@@ -129,9 +129,9 @@ where
     }
     match record.admit(now, || terms.ask(&protocol.labels(&request))) {
         Ok(Admission::Now(attempt)) => {
-            let sent = stamped(&mut request, attempt, &terms, limits, protocol);
-            let _part = sent.1.enter();
-            GuardFuture::admitted(inner.call(request), sent, own)
+            let (mut attempt, until) = stamped(&mut request, attempt, &terms, limits, protocol);
+            let future = send(inner, request, &mut attempt, until);
+            GuardFuture::admitted(future, attempt, until, own)
         }
         Ok(Admission::Later(ticket)) => {
             let clone = inner.clone();

@@ -35,9 +35,12 @@ where
             attempt,
             until,
         } = landed;
-        let judged = answer.map(|result| (protocol.classify(result.as_ref()), result));
-        let in_time = judged.filter(|(outcome, result)| result.is_ok() || !until.ended(*outcome));
-        let Some((outcome, result)) = in_time else {
+        // Judged where it lies: what is lent before it is taken is moved once more.
+        let judged = (answer.as_ref()).and_then(|result| {
+            let outcome = protocol.classify(result.as_ref());
+            (result.is_ok() || !until.ended(outcome)).then(|| until.excuse(outcome))
+        });
+        let (Some(outcome), Some(result)) = (judged, answer) else {
             if until.end == End::Call {
                 // Cut short by the whole call's deadline: no evidence against the endpoint.
                 return Err(self.overdue());

@@ -12,7 +12,8 @@ use std::{
 };
 
 use buttress_core::{
-    Attempt, Call, Cause, Describe, MAX_ATTEMPTS, Nanos, Outcome, Protocol, Redundancy, Resend,
+    Attempt, Blame, Call, Cause, Describe, MAX_ATTEMPTS, Nanos, Outcome, Protocol, Redundancy,
+    Resend,
 };
 use tower_service::Service;
 
@@ -395,8 +396,10 @@ where
         if !stamp.is_empty() {
             protocol.stamp(&mut request, &stamp);
         }
-        let part = until.enter();
+        let mut attempt = Some(attempt);
+        let (part, blame) = (until.enter(), Blame::on(&mut attempt));
         let future = service.call(request);
+        blame.over();
         drop(part);
         Launched {
             flight: Some(Flight::new(future, attempt, until)),
