@@ -1,5 +1,7 @@
 //! gRPC health while draining.
 
+use std::time::Duration;
+
 use buttress::Buttress;
 use bytes::Bytes;
 use http::Request;

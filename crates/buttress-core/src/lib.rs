@@ -100,7 +100,7 @@ pub use pick::{PickPolicy, Picker};
 pub use policy_error::PolicyError;
 pub use priority::Priority;
 pub use probe::{Edge, ProbePolicy, Rota};
-pub use protocol::{Discard, Protocol, Resend};
+pub use protocol::{Discard, Favoured, Protocol, Resend};
 pub use receipt::{Due, End, Receipt};
 pub use reconnect::ReconnectPolicy;
 pub use redact::Redact;

@@ -74,4 +74,17 @@ pub trait Resend<Req> {
     fn lost(&self, _copy: &Req) -> bool {
         false
     }
+
+    /// Who goes on, where a copy and what it was made of share something that cannot be kept for both. Said when one of them matters less:
+    /// nobody waits for it, or it has failed already. Until then whoever is ahead goes on.
+    fn favour(&self, _copy: &Req, _whom: Favoured) {}
+}
+
+/// Which of a copy and what it was made of matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Favoured {
+    /// What was there first: the caller's own.
+    Original,
+    /// What was made of it: it takes the place of what has failed.
+    Copy,
 }

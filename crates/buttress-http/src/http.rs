@@ -3,14 +3,14 @@
 use std::marker::PhantomData;
 
 use buttress_core::{
-    Call, Describe, Discard, Labels, Outcome, Protocol, Receipt, Refusal, Resend, Stamp,
+    Call, Describe, Discard, Favoured, Labels, Outcome, Protocol, Receipt, Refusal, Resend, Stamp,
 };
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 
 use crate::{
-    BoxedErrors, Discarding, Errors, GuardedBody, Replay, Replayable, TypedErrors, classify, hints,
-    hops, panics, refuse, resend,
+    BoxedErrors, Discarding, Errors, GuardedBody, Replayable, TypedErrors, classify, hints, hops,
+    panics, refuse, replay::Kept, resend,
 };
 
 /// HTTP: 5xx fail, 429 and 503 with `Retry-After` are overload, other 4xx are the caller's fault.
@@ -34,7 +34,7 @@ use crate::{
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Http<E = TypedErrors> {
-    replay: Replay,
+    replay: Kept,
     counting: Counting,
     pub(crate) limits: Limits,
     errors: PhantomData<E>,
@@ -49,7 +49,7 @@ pub type BoxedHttp = Http<BoxedErrors>;
     reason = "one word names the protocol, as a type and as a value"
 )]
 pub const Http: Http = Http {
-    replay: Replay::DEFAULT,
+    replay: Kept::DEFAULT,
     counting: Counting(None),
     limits: Limits::All,
     errors: PhantomData,
@@ -230,7 +230,11 @@ impl<B: Replayable, K> Resend<Request<B>> for Http<K> {
     }
 
     fn copy(&self, request: &mut Request<B>) -> Option<Request<B>> {
-        resend::copy(request, &self.replay)
+        resend::copy(request, self.replay)
+    }
+
+    fn favour(&self, copy: &Request<B>, whom: Favoured) {
+        resend::favour(copy, whom);
     }
 
     fn lost(&self, copy: &Request<B>) -> bool {

@@ -1,8 +1,12 @@
 //! Which requests may be sent again.
 
+use buttress_core::Favoured;
 use http::{HeaderMap, Method, Request};
 
-use crate::{Replay, Replayable};
+use crate::{
+    Replay, Replayable,
+    replay::{Favour, Kept},
+};
 
 /// By method (RFC 9110 §9.2.2; QUERY: RFC 10008), or by an `Idempotency-Key`
 /// (draft-ietf-httpapi-idempotency-key-header).
@@ -26,14 +30,27 @@ fn is_idempotent(method: &Method) -> bool {
 }
 
 /// The whole request, with as much of its body as may be kept.
-pub(crate) fn copy<B: Replayable>(request: &mut Request<B>, replay: &Replay) -> Option<Request<B>> {
-    let mut copy = Request::new(request.body_mut().replay(replay)?);
+pub(crate) fn copy<B: Replayable>(request: &mut Request<B>, kept: Kept) -> Option<Request<B>> {
+    let replay = Replay::of(kept);
+    let mut copy = Request::new(request.body_mut().replay(&replay)?);
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.version_mut() = request.version();
     *copy.headers_mut() = request.headers().clone();
     *copy.extensions_mut() = request.extensions().clone();
+    match replay.made() {
+        Some(favour) => _ = copy.extensions_mut().insert(favour),
+        // That of the tee before.
+        None => _ = copy.extensions_mut().remove::<Favour>(),
+    }
     Some(copy)
+}
+
+/// Who of a copy and what it was made of goes on, where they share a body of which not enough can be kept.
+pub(crate) fn favour<B>(copy: &Request<B>, whom: Favoured) {
+    if let Some(favour) = copy.extensions().get::<Favour>() {
+        favour.give(whom);
+    }
 }
 
 #[cfg(test)]

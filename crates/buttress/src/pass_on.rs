@@ -56,6 +56,10 @@ macro_rules! pass_on {
             fn lost(&self, copy: &Req) -> bool {
                 self.0.lost(copy)
             }
+
+            fn favour(&self, copy: &Req, whom: ::buttress_core::Favoured) {
+                self.0.favour(copy, whom);
+            }
         }
 
         impl<P: ::buttress_core::Discard<Res>, F, Res> ::buttress_core::Discard<Res>

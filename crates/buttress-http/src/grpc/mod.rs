@@ -19,15 +19,15 @@ use std::{
 };
 
 use buttress_core::{
-    Call, Describe, Discard, Labels, Outcome, Protocol, Receipt, Refusal, Resend, Stamp,
+    Call, Describe, Discard, Favoured, Labels, Outcome, Protocol, Receipt, Refusal, Resend, Stamp,
 };
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 
 use crate::{
-    BoxedErrors, Discarding, Errors, GuardedBody, Replay, Replayable, TypedErrors, hints, hops,
-    panics, resend,
+    BoxedErrors, Discarding, Errors, GuardedBody, Replayable, TypedErrors, hints, hops, panics,
+    replay::Kept, resend,
 };
 
 pub use attempts::PREVIOUS_ATTEMPTS_HEADER;
@@ -120,7 +120,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Grpc<E = TypedErrors> {
     idempotent: &'static [&'static str],
-    replay: Replay,
+    replay: Kept,
     errors: PhantomData<E>,
 }
 
@@ -134,7 +134,7 @@ pub type BoxedGrpc = Grpc<BoxedErrors>;
 )]
 pub const Grpc: Grpc = Grpc {
     idempotent: &[],
-    replay: Replay::DEFAULT,
+    replay: Kept::DEFAULT,
     errors: PhantomData,
 };
 
@@ -258,7 +258,11 @@ impl<B: Replayable, K> Resend<Request<B>> for Grpc<K> {
     }
 
     fn copy(&self, request: &mut Request<B>) -> Option<Request<B>> {
-        resend::copy(request, &self.replay)
+        resend::copy(request, self.replay)
+    }
+
+    fn favour(&self, copy: &Request<B>, whom: Favoured) {
+        resend::favour(copy, whom);
     }
 
     fn lost(&self, copy: &Request<B>) -> bool {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::Replay;
+use super::Kept;
 
 /// Bytes kept in the whole process.
 pub(super) static HELD: AtomicUsize = AtomicUsize::new(0);
@@ -11,12 +11,12 @@ pub(super) static HELD: AtomicUsize = AtomicUsize::new(0);
 #[derive(Debug)]
 pub(super) struct Account {
     held: usize,
-    limits: Replay,
+    limits: Kept,
     all: &'static AtomicUsize,
 }
 
 impl Account {
-    pub(super) const fn new(limits: Replay, all: &'static AtomicUsize) -> Self {
+    pub(super) const fn new(limits: Kept, all: &'static AtomicUsize) -> Self {
         Self {
             held: 0,
             limits,
@@ -42,6 +42,12 @@ impl Account {
             self.held = held;
         }
         room
+    }
+
+    /// Takes so many more, room or not.
+    pub(super) fn exceed(&mut self, bytes: usize) {
+        self.held += bytes;
+        self.all.fetch_add(bytes, Ordering::Relaxed);
     }
 
     pub(super) fn give(&mut self, bytes: usize) {

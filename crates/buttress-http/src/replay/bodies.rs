@@ -104,7 +104,7 @@ where
     if !replay.has_room(body.size_hint().lower()) {
         return None;
     }
-    let [first, second] = Tee::split(std::mem::take(body), *replay, error);
+    let [first, second] = Tee::split(std::mem::take(body), replay.kept, replay.favour(), error);
     *body = boxed(first);
     Some(boxed(second))
 }
@@ -119,6 +119,7 @@ mod tests {
     use http_body_util::BodyExt as _;
 
     use super::*;
+    use crate::replay::Kept;
 
     type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -135,8 +136,8 @@ mod tests {
     where
         B: Replayable + Body<Error: std::fmt::Debug>,
     {
-        let mut two = one.replay(&Replay::DEFAULT).unwrap();
-        let three = two.replay(&Replay::DEFAULT).unwrap();
+        let mut two = one.replay(&Replay::default()).unwrap();
+        let three = two.replay(&Replay::default()).unwrap();
         assert_eq!(one.size_hint().exact(), Some(4));
         assert_eq!(three.size_hint().exact(), Some(4));
         assert_eq!(text(one).await, "text");
@@ -159,10 +160,13 @@ mod tests {
     #[tokio::test]
     async fn an_empty_one_is_no_tee_and_a_long_one_is_sent_once() {
         let empty = Empty::new().map_err(BoxError::from);
-        let copy = empty.boxed().replay(&Replay::DEFAULT.each(0)).unwrap();
+        let copy = empty
+            .boxed()
+            .replay(&Replay::of(Kept::DEFAULT.each(0)))
+            .unwrap();
         assert!(copy.is_end_stream());
         let mut long = full("text").map_err(BoxError::from).boxed();
-        assert!(long.replay(&Replay::DEFAULT.each(3)).is_none());
+        assert!(long.replay(&Replay::of(Kept::DEFAULT.each(3))).is_none());
         assert_eq!(text(long).await, "text");
     }
 
@@ -173,7 +177,7 @@ mod tests {
             Bytes::from_static(b"text"),
         ))];
         let mut body = axum_core::body::Body::new(super::super::tests::Parts(parts.into()));
-        let tight = Replay::DEFAULT.each(3);
+        let tight = Replay::of(Kept::DEFAULT.each(3));
         let mut copy = body.replay(&tight).unwrap();
         assert!(!copy.lost());
         let copy_of_copy = copy.replay(&tight).unwrap();

@@ -1,10 +1,11 @@
 //! Bodies that can be sent a second time.
 
-use std::sync::atomic::Ordering;
+use std::sync::{OnceLock, atomic::Ordering};
 
 mod account;
 mod bodies;
 mod error;
+mod favour;
 mod once;
 mod part;
 mod state;
@@ -14,6 +15,7 @@ mod tests;
 
 use account::HELD;
 pub use error::ReplayError;
+pub(crate) use favour::Favour;
 pub use once::Once;
 
 /// What linkerd2-proxy keeps of a request.
@@ -64,12 +66,12 @@ pub trait Replayable: Sized {
 
 /// How much may be kept of bodies that are read once, so that they can be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Replay {
+pub(crate) struct Kept {
     each: usize,
     total: usize,
 }
 
-impl Replay {
+impl Kept {
     /// 64 KiB of each call (linkerd2-proxy's figure), 64 MiB of all together.
     pub(crate) const DEFAULT: Self = Self {
         each: EACH,
@@ -85,16 +87,48 @@ impl Replay {
         self.total = bytes;
         self
     }
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// One copying of a body: how much may be kept of it, and what its tee is told of by.
+#[derive(Debug, Default)]
+pub struct Replay {
+    kept: Kept,
+    favour: OnceLock<Favour>,
+}
+
+impl Replay {
+    pub(crate) const fn of(kept: Kept) -> Self {
+        Self {
+            kept,
+            favour: OnceLock::new(),
+        }
+    }
 
     /// Is there room for a body that is at least so long, and are there not too many others?
     fn has_room(&self, least: u64) -> bool {
-        least <= self.each as u64 && Self::held() < self.total
+        least <= self.kept.each as u64 && Self::held() < self.kept.total
+    }
+
+    /// How a tee that it makes is told.
+    fn favour(&self) -> Favour {
+        self.favour.get_or_init(Favour::default).clone()
+    }
+
+    /// The same, if it made one.
+    pub(crate) fn made(self) -> Option<Favour> {
+        self.favour.into_inner()
     }
 
     /// How many bytes may be kept of one body.
     #[must_use]
     pub const fn most(&self) -> usize {
-        self.each
+        self.kept.each
     }
 
     /// How many bytes are kept now, in the whole process.
@@ -102,11 +136,5 @@ impl Replay {
     pub fn held() -> usize {
         // Relaxed: a figure, of no moment.
         HELD.load(Ordering::Relaxed)
-    }
-}
-
-impl Default for Replay {
-    fn default() -> Self {
-        Self::DEFAULT
     }
 }

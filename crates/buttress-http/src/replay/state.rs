@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::atomic::AtomicUsize, task::Waker};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::{Replay, ReplayError, account::Account, part::Part, tee::LOST};
+use super::{Favour, Kept, ReplayError, account::Account, part::Part, tee::LOST};
 
 /// What the two sides of a tee share.
 #[derive(Debug)]
@@ -17,6 +17,7 @@ pub(super) struct State<B> {
     sides: [Reading; 2],
     wakers: [Option<Waker>; 2],
     account: Account,
+    favour: Favour,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +72,7 @@ impl Side {
 }
 
 impl<B: Body<Data = Bytes>> State<B> {
-    pub(super) fn new(source: B, limits: Replay, all: &'static AtomicUsize) -> Self {
+    pub(super) fn new(source: B, limits: Kept, favour: Favour, all: &'static AtomicUsize) -> Self {
         Self {
             source: Source::Here(source),
             queue: VecDeque::new(),
@@ -79,6 +80,7 @@ impl<B: Body<Data = Bytes>> State<B> {
             sides: [Reading::On; 2],
             wakers: [None, None],
             account: Account::new(limits, all),
+            favour,
         }
     }
 
@@ -144,6 +146,12 @@ impl<B: Body<Data = Bytes>> State<B> {
             if self.account.take(part.cost()) {
                 self.slower = other;
                 self.queue.push_back(part);
+            } else if self.favour.has(other) {
+                // What has been read is there no more: it is kept whatever there is room for.
+                self.account.exceed(part.cost());
+                self.slower = other;
+                self.queue.push_back(part);
+                self.sides[side as usize] = Reading::Behind;
             } else {
                 self.forget(other, Reading::Behind);
             }

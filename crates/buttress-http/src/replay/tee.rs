@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{
-    Replay, ReplayError,
+    Favour, Kept, ReplayError,
     account::HELD,
     state::{Found, Side, State},
 };
@@ -21,7 +21,8 @@ pub(super) const LOST: u64 = u64::MAX;
 
 /// One of two readers of a body, which is read once: whoever is ahead reads it, and what it reads is kept for the other.
 ///
-/// Where that is more than may be kept, the other ends with [`ReplayError::Behind`].
+/// Where that is more than may be kept, the other ends with [`ReplayError::Behind`], unless it is the one that matters: then whoever is
+/// ahead does.
 pub(super) struct Tee<B: Body<Data = Bytes>> {
     shared: Arc<Shared<B>>,
     side: Side,
@@ -32,8 +33,13 @@ pub(super) struct Tee<B: Body<Data = Bytes>> {
 struct Shared<B>(Mutex<State<B>>);
 
 impl<B: Body<Data = Bytes>> Tee<B> {
-    pub(super) fn split(body: B, limits: Replay, error: fn(ReplayError) -> B::Error) -> [Self; 2] {
-        Self::of(State::new(body, limits, &HELD), error)
+    pub(super) fn split(
+        body: B,
+        limits: Kept,
+        favour: Favour,
+        error: fn(ReplayError) -> B::Error,
+    ) -> [Self; 2] {
+        Self::of(State::new(body, limits, favour, &HELD), error)
     }
 
     pub(super) fn of(state: State<B>, error: fn(ReplayError) -> B::Error) -> [Self; 2] {

@@ -12,13 +12,14 @@ use std::{
     thread,
 };
 
+use buttress_core::Favoured;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
 use proptest::prelude::*;
 
 use super::{
-    Replay, ReplayError,
+    Favour, Kept, ReplayError,
     part::Part,
     state::State,
     tee::{LOST, Tee},
@@ -172,7 +173,12 @@ fn cost(step: &Step) -> usize {
 }
 
 fn tee(script: &Script, each: usize, all: &'static AtomicUsize) -> [Tee<Scripted>; 2] {
-    let state = State::new(Scripted(script.clone()), Replay::DEFAULT.each(each), all);
+    let state = State::new(
+        Scripted(script.clone()),
+        Kept::DEFAULT.each(each),
+        Favour::default(),
+        all,
+    );
     Tee::of(state, BoxError::from)
 }
 
@@ -420,9 +426,14 @@ fn many_small_frames_cost_their_places() {
 #[test]
 fn all_together_keep_no_more_than_they_may() {
     let all = counter();
-    let limits = Replay::DEFAULT.total(1_000);
+    let limits = Kept::DEFAULT.total(1_000);
     let kilo = || Scripted(Script::new(&[Step::Data(vec![0; 600].into())], false));
-    let mut tees = [(); 2].map(|()| Tee::of(State::new(kilo(), limits, all), BoxError::from));
+    let mut tees = [(); 2].map(|()| {
+        Tee::of(
+            State::new(kilo(), limits, Favour::default(), all),
+            BoxError::from,
+        )
+    });
     for [one, _] in &mut tees {
         poll(one, Waker::noop());
     }
@@ -444,7 +455,10 @@ fn whoever_panics_leaves_an_error_and_no_silence() {
             panic!("bomb")
         }
     }
-    let [mut one, mut two] = Tee::of(State::new(Bomb, Replay::DEFAULT, counter()), BoxError::from);
+    let [mut one, mut two] = Tee::of(
+        State::new(Bomb, Kept::DEFAULT, Favour::default(), counter()),
+        BoxError::from,
+    );
     let read = AssertUnwindSafe(|| poll(&mut one, Waker::noop()));
     assert!(catch_unwind(read).is_err());
     assert!(matches!(poll(&mut two, Waker::noop()), Got::Error(_)));
@@ -474,7 +488,7 @@ impl<F: FnMut() + Unpin> Body for Busy<F> {
 #[test]
 fn a_frame_that_one_has_read_wakes_the_other_though_the_source_does_not() {
     let [mut one, mut two] = Tee::of(
-        State::new(Busy(|| {}, 0), Replay::DEFAULT, counter()),
+        State::new(Busy(|| {}, 0), Kept::DEFAULT, Favour::default(), counter()),
         BoxError::from,
     );
     let flag = Arc::new(Flag(AtomicBool::new(false)));
@@ -496,7 +510,10 @@ fn whoever_asks_while_the_other_reads_is_woken_when_that_has_nothing() {
         },
         0,
     );
-    let [mut one, mut two] = Tee::of(State::new(busy, Replay::DEFAULT, counter()), BoxError::from);
+    let [mut one, mut two] = Tee::of(
+        State::new(busy, Kept::DEFAULT, Favour::default(), counter()),
+        BoxError::from,
+    );
     let flag = Arc::new(Flag(AtomicBool::new(false)));
     let waker = Waker::from(flag.clone());
     let ask = move || assert_eq!(poll(&mut two, &waker), Got::Wait);
@@ -554,4 +571,29 @@ fn two_threads_both_read_the_whole() {
 fn a_tee_goes_wherever_its_source_goes() {
     const fn goes<T: Send + Sync + 'static>() {}
     goes::<Tee<http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError>>>();
+}
+
+#[test]
+fn whoever_matters_is_not_cut_though_it_is_behind() {
+    for (whom, ahead) in [(Favoured::Original, 1), (Favoured::Copy, 0)] {
+        let (all, favour) = (counter(), Favour::default());
+        let frames: Vec<Step> = (0..4).map(|n| Step::Data(vec![n; 600].into())).collect();
+        let source = Scripted(Script::new(&frames, false));
+        let state = State::new(source, Kept::DEFAULT.each(1_500), favour.clone(), all);
+        let mut sides = Tee::of(state, BoxError::from);
+        favour.give(whom);
+        for frame in &frames[..3] {
+            let got = poll(&mut sides[ahead], Waker::noop());
+            assert_eq!(Some(got), frame.frame());
+        }
+        let cut = Got::Error(ReplayError::Behind.to_string());
+        assert_eq!(poll(&mut sides[ahead], Waker::noop()), cut, "{whom:?}");
+        for frame in &frames {
+            let got = poll(&mut sides[1 - ahead], Waker::noop());
+            assert_eq!(Some(got), frame.frame(), "{whom:?}");
+        }
+        assert_eq!(poll(&mut sides[1 - ahead], Waker::noop()), Got::End);
+        drop(sides);
+        assert_eq!(all.load(Ordering::SeqCst), 0);
+    }
 }

@@ -8,8 +8,8 @@ use std::{
 };
 
 use buttress_core::{
-    Attempt, Blame, Call, Cause, Describe, Discard, Due, End, Nanos, Outcome, Protocol, Receipt,
-    Resend, Stamp,
+    Attempt, Blame, Call, Cause, Describe, Discard, Due, End, Favoured, Nanos, Outcome, Protocol,
+    Receipt, Resend, Stamp,
 };
 use tokio::{runtime::Handle, task::JoinSet};
 use tower_service::Service;
@@ -147,6 +147,7 @@ where
         return None;
     }
     let mut copy = protocol.copy(request)?;
+    protocol.favour(&copy, Favoured::Original);
     let member = &members.all[place];
     // Admitted before it is paid for: a breaker that lets another trial through first costs nothing.
     let attempt = member.vitals.admit_at(now).ok()?;

@@ -31,7 +31,7 @@ use std::{
     marker::PhantomData,
 };
 
-use buttress_core::Resend;
+use buttress_core::{Favoured, Resend};
 use tower_service::Service;
 
 use super::Failure;
@@ -175,6 +175,8 @@ where
 
     fn answer(&self, protocol: &P, copy: Option<Req>, _: Failure<'_, Res, Err>) -> Self::Answer {
         let copy = copy.filter(|copy| !protocol.lost(copy));
+        copy.iter()
+            .for_each(|copy| protocol.favour(copy, Favoured::Copy));
         Asking::new(self.0.clone(), copy)
     }
 }

@@ -10,7 +10,7 @@ pub struct MirrorCounts {
     pub sent: u64,
     /// Drawn, and not sent: the request may not be handled twice, is an extra send or cannot be copied, its account was empty, or too many were under way.
     pub skipped: u64,
-    /// The second service failed, or took too long.
+    /// The second service failed, by its answer or without any, or took too long.
     pub failed: u64,
     /// Both answered, and alike.
     pub same: u64,

@@ -16,7 +16,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use buttress_core::{Describe, Discard, Resend};
+use buttress_core::{Describe, Discard, Protocol, Resend};
 use tower_service::Service;
 
 pub use compare::{ByDigest, Compare, Dropped};
@@ -75,7 +75,13 @@ where
     T::Future: Send,
     T::Response: Send,
     T::Error: Send,
-    P: Resend<Req> + Describe<Req> + Discard<S::Response> + Send + Sync + 'static,
+    P: Resend<Req>
+        + Describe<Req>
+        + Protocol<S::Response, T::Error>
+        + Discard<S::Response>
+        + Send
+        + Sync
+        + 'static,
     P::Discarding: Send,
     C: Compare<S::Response> + Send + Sync + 'static,
     Req: Send + 'static,

@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use buttress_core::{Budget, Call, Describe, Discard, Nanos, Ratio, Resend, Stamp};
+use buttress_core::{
+    Budget, Call, Describe, Discard, Favoured, Nanos, Outcome, Protocol, Ratio, Resend, Stamp,
+};
 use tokio::{runtime::Handle, task::JoinSet};
 use tower_service::Service;
 
@@ -63,8 +65,9 @@ impl<T, P, C> Second<T, P, C> {
         } else {
             None
         };
-        if copy.is_none() {
-            self.jury.counting.skipped.one();
+        match &copy {
+            Some(copy) => protocol.favour(copy, Favoured::Original),
+            None => self.jury.counting.skipped.one(),
         }
         copy
     }
@@ -76,7 +79,12 @@ impl<T, P, C> Second<T, P, C> {
         T::Future: Send,
         T::Response: Send,
         T::Error: Send,
-        P: Describe<Req> + Discard<T::Response> + Send + Sync + 'static,
+        P: Describe<Req>
+            + Protocol<T::Response, T::Error>
+            + Discard<T::Response>
+            + Send
+            + Sync
+            + 'static,
         P::Discarding: Send,
         C: Compare<T::Response> + Send + Sync + 'static,
         Req: Send + 'static,
@@ -109,7 +117,7 @@ impl<P, C> Jury<P, C> {
     async fn hear<T, Req>(self: Arc<Self>, mut service: T, copy: Req, pair: Arc<Pair<C::Digest>>)
     where
         T: Service<Req>,
-        P: Discard<T::Response>,
+        P: Protocol<T::Response, T::Error> + Discard<T::Response>,
         C: Compare<T::Response>,
     {
         let ready = poll_fn(|cx| service.poll_ready(cx)).await;
@@ -117,12 +125,13 @@ impl<P, C> Jury<P, C> {
             Ok(()) => service.call(copy).await,
             Err(error) => Err(error),
         };
-        match answer {
-            Ok(answer) => {
-                self.compare(&pair, self.compare.digest(&answer));
-                self.protocol.discard(answer).await;
-            }
-            Err(_) => self.counting.failed.one(),
+        let outcome = self.protocol.classify(answer.as_ref());
+        if matches!(outcome, Outcome::Failure(_) | Outcome::Overload(_)) || answer.is_err() {
+            self.counting.failed.one();
+        }
+        if let Ok(answer) = answer {
+            self.compare(&pair, self.compare.digest(&answer));
+            self.protocol.discard(answer).await;
         }
     }
 

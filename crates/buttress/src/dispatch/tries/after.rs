@@ -71,10 +71,10 @@ where
                     None => Err(self.beside(running, protocol, plan, members)),
                 }
             }
-            // Given up on our side, as a copy of a body is that has fallen behind: no answer while another is under way.
-            Err(_) if running > 0 && outcome == Outcome::Cancelled => {
+            // Given up on our side, as a copy of a body is that has fallen behind: no answer while there is, or may be, a better one.
+            Err(_) if outcome == Outcome::Cancelled && (running > 0 || self.failed.is_some()) => {
                 self.finish(attempt, outcome);
-                Err(Stage::Resting(None))
+                Err(rest(running))
             }
             Err(error) => {
                 self.finish(attempt, outcome);

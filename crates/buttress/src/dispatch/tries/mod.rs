@@ -12,8 +12,8 @@ use std::{
 };
 
 use buttress_core::{
-    Attempt, Blame, Call, Cause, Describe, MAX_ATTEMPTS, Nanos, Outcome, Protocol, Redundancy,
-    Resend,
+    Attempt, Blame, Call, Cause, Describe, Favoured, MAX_ATTEMPTS, Nanos, Outcome, Protocol,
+    Redundancy, Resend,
 };
 use tower_service::Service;
 
@@ -376,6 +376,10 @@ where
         self.waiting.clear();
         if self.launched > 0 {
             plan.source.destination().calls().extra();
+        }
+        if self.launched > 0 && running == 0 {
+            // What was sent before has failed, though it may still be read.
+            protocol.favour(&request, Favoured::Copy);
         }
         self.launched += 1;
         self.sent = self.now;
