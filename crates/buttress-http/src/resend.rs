@@ -38,7 +38,7 @@ pub(crate) fn copy<B: Replayable>(request: &mut Request<B>, kept: Kept) -> Optio
     *copy.version_mut() = request.version();
     *copy.headers_mut() = request.headers().clone();
     *copy.extensions_mut() = request.extensions().clone();
-    match replay.made() {
+    match replay.favour() {
         Some(favour) => _ = copy.extensions_mut().insert(favour),
         // That of the tee before.
         None => _ = copy.extensions_mut().remove::<Favour>(),

@@ -104,7 +104,8 @@ where
     if !replay.has_room(body.size_hint().lower()) {
         return None;
     }
-    let [first, second] = Tee::split(std::mem::take(body), replay.kept, replay.favour(), error);
+    let [first, second] = Tee::split(std::mem::take(body), replay.kept, error);
+    let _ = replay.favour.set(first.favour());
     *body = boxed(first);
     Some(boxed(second))
 }

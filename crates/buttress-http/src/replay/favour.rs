@@ -1,30 +1,27 @@
-//! Who of two that read one body goes on, where not both can.
+//! How a tee is told who of the two that read it matters.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, Ordering},
-};
+use std::{fmt, sync::Arc};
 
 use buttress_core::Favoured;
 
-use super::state::Side;
+/// A tee, whatever it is made of.
+pub(super) trait Told: Send + Sync {
+    fn favour(&self, whom: Favoured);
+}
 
-/// Which of the two sides of a tee is not to be cut, if either: by default whoever is ahead goes on. Shared by the tee and the copy of its
-/// request, for a body in a box cannot be told anything.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Favour(Arc<AtomicU8>);
+/// The way to a tee, for a body in a box cannot be told anything. It goes along with the copy, among its extensions.
+#[derive(Clone)]
+pub(crate) struct Favour(pub(super) Arc<dyn Told>);
 
 impl Favour {
+    /// Where not all can be kept for both, this one is not cut.
     pub(crate) fn give(&self, whom: Favoured) {
-        let side = match whom {
-            Favoured::Original => Side::First,
-            Favoured::Copy => Side::Second,
-        };
-        // Relaxed: looked at by whoever reads next, under the lock of the tee.
-        self.0.store(side as u8 + 1, Ordering::Relaxed);
+        self.0.favour(whom);
     }
+}
 
-    pub(super) fn has(&self, side: Side) -> bool {
-        self.0.load(Ordering::Relaxed) == side as u8 + 1
+impl fmt::Debug for Favour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Favour")
     }
 }

@@ -95,7 +95,7 @@ impl Default for Kept {
     }
 }
 
-/// One copying of a body: how much may be kept of it, and what its tee is told of by.
+/// One copying of a body: how much may be kept of it, and the way to what it made.
 #[derive(Debug, Default)]
 pub struct Replay {
     kept: Kept,
@@ -115,13 +115,8 @@ impl Replay {
         least <= self.kept.each as u64 && Self::held() < self.kept.total
     }
 
-    /// How a tee that it makes is told.
-    fn favour(&self) -> Favour {
-        self.favour.get_or_init(Favour::default).clone()
-    }
-
-    /// The same, if it made one.
-    pub(crate) fn made(self) -> Option<Favour> {
+    /// The way to the tee that it made, if it made one.
+    pub(crate) fn favour(self) -> Option<Favour> {
         self.favour.into_inner()
     }
 

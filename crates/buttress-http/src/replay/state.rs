@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::atomic::AtomicUsize, task::Waker};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::{Favour, Kept, ReplayError, account::Account, part::Part, tee::LOST};
+use super::{Kept, ReplayError, account::Account, part::Part, tee::LOST};
 
 /// What the two sides of a tee share.
 #[derive(Debug)]
@@ -17,7 +17,8 @@ pub(super) struct State<B> {
     sides: [Reading; 2],
     wakers: [Option<Waker>; 2],
     account: Account,
-    favour: Favour,
+    /// Whoever is not to be cut. If that is nobody, whoever is behind is.
+    favoured: Option<Side>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +73,7 @@ impl Side {
 }
 
 impl<B: Body<Data = Bytes>> State<B> {
-    pub(super) fn new(source: B, limits: Kept, favour: Favour, all: &'static AtomicUsize) -> Self {
+    pub(super) fn new(source: B, limits: Kept, all: &'static AtomicUsize) -> Self {
         Self {
             source: Source::Here(source),
             queue: VecDeque::new(),
@@ -80,7 +81,7 @@ impl<B: Body<Data = Bytes>> State<B> {
             sides: [Reading::On; 2],
             wakers: [None, None],
             account: Account::new(limits, all),
-            favour,
+            favoured: None,
         }
     }
 
@@ -126,6 +127,10 @@ impl<B: Body<Data = Bytes>> State<B> {
         }
     }
 
+    pub(super) const fn favour(&mut self, side: Side) {
+        self.favoured = Some(side);
+    }
+
     fn failed(&mut self, side: Side, error: ReplayError) -> Found<B> {
         self.sides[side as usize] = Reading::Over;
         Found::Error(error)
@@ -146,7 +151,7 @@ impl<B: Body<Data = Bytes>> State<B> {
             if self.account.take(part.cost()) {
                 self.slower = other;
                 self.queue.push_back(part);
-            } else if self.favour.has(other) {
+            } else if self.favoured == Some(other) {
                 // What has been read is there no more: it is kept whatever there is room for.
                 self.account.exceed(part.cost());
                 self.slower = other;

@@ -7,12 +7,14 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
+use buttress_core::Favoured;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{
-    Favour, Kept, ReplayError,
+    Kept, ReplayError,
     account::HELD,
+    favour::{Favour, Told},
     state::{Found, Side, State},
 };
 
@@ -33,13 +35,8 @@ pub(super) struct Tee<B: Body<Data = Bytes>> {
 struct Shared<B>(Mutex<State<B>>);
 
 impl<B: Body<Data = Bytes>> Tee<B> {
-    pub(super) fn split(
-        body: B,
-        limits: Kept,
-        favour: Favour,
-        error: fn(ReplayError) -> B::Error,
-    ) -> [Self; 2] {
-        Self::of(State::new(body, limits, favour, &HELD), error)
+    pub(super) fn split(body: B, limits: Kept, error: fn(ReplayError) -> B::Error) -> [Self; 2] {
+        Self::of(State::new(body, limits, &HELD), error)
     }
 
     pub(super) fn of(state: State<B>, error: fn(ReplayError) -> B::Error) -> [Self; 2] {
@@ -49,6 +46,21 @@ impl<B: Body<Data = Bytes>> Tee<B> {
             side,
             error,
         })
+    }
+}
+
+impl<B: Body<Data = Bytes> + Send + 'static> Tee<B> {
+    pub(super) fn favour(&self) -> Favour {
+        Favour(self.shared.clone())
+    }
+}
+
+impl<B: Body<Data = Bytes> + Send> Told for Shared<B> {
+    fn favour(&self, whom: Favoured) {
+        self.lock().favour(match whom {
+            Favoured::Original => Side::First,
+            Favoured::Copy => Side::Second,
+        });
     }
 }
 

@@ -19,7 +19,7 @@ use http_body::{Body, Frame, SizeHint};
 use proptest::prelude::*;
 
 use super::{
-    Favour, Kept, ReplayError,
+    Kept, ReplayError,
     part::Part,
     state::State,
     tee::{LOST, Tee},
@@ -173,12 +173,7 @@ fn cost(step: &Step) -> usize {
 }
 
 fn tee(script: &Script, each: usize, all: &'static AtomicUsize) -> [Tee<Scripted>; 2] {
-    let state = State::new(
-        Scripted(script.clone()),
-        Kept::DEFAULT.each(each),
-        Favour::default(),
-        all,
-    );
+    let state = State::new(Scripted(script.clone()), Kept::DEFAULT.each(each), all);
     Tee::of(state, BoxError::from)
 }
 
@@ -428,12 +423,7 @@ fn all_together_keep_no_more_than_they_may() {
     let all = counter();
     let limits = Kept::DEFAULT.total(1_000);
     let kilo = || Scripted(Script::new(&[Step::Data(vec![0; 600].into())], false));
-    let mut tees = [(); 2].map(|()| {
-        Tee::of(
-            State::new(kilo(), limits, Favour::default(), all),
-            BoxError::from,
-        )
-    });
+    let mut tees = [(); 2].map(|()| Tee::of(State::new(kilo(), limits, all), BoxError::from));
     for [one, _] in &mut tees {
         poll(one, Waker::noop());
     }
@@ -455,10 +445,7 @@ fn whoever_panics_leaves_an_error_and_no_silence() {
             panic!("bomb")
         }
     }
-    let [mut one, mut two] = Tee::of(
-        State::new(Bomb, Kept::DEFAULT, Favour::default(), counter()),
-        BoxError::from,
-    );
+    let [mut one, mut two] = Tee::of(State::new(Bomb, Kept::DEFAULT, counter()), BoxError::from);
     let read = AssertUnwindSafe(|| poll(&mut one, Waker::noop()));
     assert!(catch_unwind(read).is_err());
     assert!(matches!(poll(&mut two, Waker::noop()), Got::Error(_)));
@@ -488,7 +475,7 @@ impl<F: FnMut() + Unpin> Body for Busy<F> {
 #[test]
 fn a_frame_that_one_has_read_wakes_the_other_though_the_source_does_not() {
     let [mut one, mut two] = Tee::of(
-        State::new(Busy(|| {}, 0), Kept::DEFAULT, Favour::default(), counter()),
+        State::new(Busy(|| {}, 0), Kept::DEFAULT, counter()),
         BoxError::from,
     );
     let flag = Arc::new(Flag(AtomicBool::new(false)));
@@ -510,10 +497,7 @@ fn whoever_asks_while_the_other_reads_is_woken_when_that_has_nothing() {
         },
         0,
     );
-    let [mut one, mut two] = Tee::of(
-        State::new(busy, Kept::DEFAULT, Favour::default(), counter()),
-        BoxError::from,
-    );
+    let [mut one, mut two] = Tee::of(State::new(busy, Kept::DEFAULT, counter()), BoxError::from);
     let flag = Arc::new(Flag(AtomicBool::new(false)));
     let waker = Waker::from(flag.clone());
     let ask = move || assert_eq!(poll(&mut two, &waker), Got::Wait);
@@ -576,12 +560,12 @@ fn a_tee_goes_wherever_its_source_goes() {
 #[test]
 fn whoever_matters_is_not_cut_though_it_is_behind() {
     for (whom, ahead) in [(Favoured::Original, 1), (Favoured::Copy, 0)] {
-        let (all, favour) = (counter(), Favour::default());
+        let all = counter();
         let frames: Vec<Step> = (0..4).map(|n| Step::Data(vec![n; 600].into())).collect();
         let source = Scripted(Script::new(&frames, false));
-        let state = State::new(source, Kept::DEFAULT.each(1_500), favour.clone(), all);
+        let state = State::new(source, Kept::DEFAULT.each(1_500), all);
         let mut sides = Tee::of(state, BoxError::from);
-        favour.give(whom);
+        sides[0].favour().give(whom);
         for frame in &frames[..3] {
             let got = poll(&mut sides[ahead], Waker::noop());
             assert_eq!(Some(got), frame.frame());
