@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use buttress_core::{Attempt, Blame};
@@ -117,19 +117,21 @@ impl<F: Future> Leg<F> {
         cx: &mut Context<'_>,
         mut begun: impl Begun<F::Output>,
     ) -> Poll<F::Output> {
-        let mut answer = match self.as_mut().project() {
-            LegProj::Asked { future } => ready!(future.poll(cx)),
-            LegProj::Begun { answer } => match answer.take() {
-                Some(answer) => answer,
-                None => return Poll::Pending,
-            },
+        let mut polled = match self.as_mut().project() {
+            LegProj::Asked { future } => future.poll(cx),
+            LegProj::Begun { answer } => answer.take().map_or(Poll::Pending, Poll::Ready),
         };
-        if begun(&mut answer, cx).is_pending() {
+        // Looked at where it lies: what is lent before it is taken is moved once more.
+        let kept = match &mut polled {
+            Poll::Ready(answer) => begun(answer, cx).is_pending(),
+            Poll::Pending => false,
+        };
+        if kept && let Poll::Ready(answer) = polled {
             let answer = Some(answer);
             self.set(Self::Begun { answer });
             return Poll::Pending;
         }
-        Poll::Ready(answer)
+        polled
     }
 }
 

@@ -107,24 +107,22 @@ where
                             continue;
                         }
                         Stage::Picking => {
-                            let launched =
-                                tries.pick(cx, flights.running(), protocol, plan, members);
-                            *stage = launched.onto(flights.as_mut());
+                            *stage = tries.pick(cx, flights.as_mut(), protocol, plan, members);
                             continue;
                         }
                         Stage::Waiting => {
                             let found =
-                                tries.poll_waiting(cx, flights.running(), protocol, plan, members);
-                            if let Poll::Ready(launched) = found {
-                                *stage = launched.onto(flights.as_mut());
+                                tries.poll_waiting(cx, flights.as_mut(), protocol, plan, members);
+                            if let Poll::Ready(next) = found {
+                                *stage = next;
                                 continue;
                             }
                         }
                         Stage::Queued(_) => {
-                            if let Poll::Ready(launched) =
-                                tries.poll_turn(cx, protocol, plan, members)
-                            {
-                                *stage = launched.onto(flights.as_mut());
+                            let turn =
+                                tries.poll_turn(cx, flights.as_mut(), protocol, plan, members);
+                            if let Poll::Ready(next) = turn {
+                                *stage = next;
                                 continue;
                             }
                         }

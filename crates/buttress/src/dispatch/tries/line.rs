@@ -1,14 +1,17 @@
 //! Waiting for a place, where every endpoint that takes calls has as many as it may.
 
-use std::task::{Context, Poll};
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use buttress_core::{
     Admission, Attempt, Describe, Limiter, Nanos, Protocol, Refusal, Resend, Ticket,
 };
 use tower_service::Service;
 
-use super::{Launched, Tries};
-use crate::dispatch::{Plan, future::Stage, members::Members};
+use super::Tries;
+use crate::dispatch::{Plan, flights::Flights, future::Stage, members::Members};
 
 /// The way to a place under a limit.
 pub(super) struct Line<S> {
@@ -33,13 +36,18 @@ impl<S> Line<S> {
     }
 
     /// An endpoint that was ready has refused the call.
-    pub(super) fn refused(&mut self, refusal: Refusal, place: usize, service: S) {
+    pub(super) fn refused(&mut self, refusal: Refusal, place: usize, service: &mut S)
+    where
+        S: Clone,
+    {
         let Refusal::Overloaded { by, .. } = refusal else {
             return;
         };
         self.overloaded = Some(refusal);
         if by == Limiter::Concurrency {
-            self.full = Some((place, service));
+            // The one that is ready.
+            let clone = service.clone();
+            self.full = Some((place, std::mem::replace(service, clone)));
         }
     }
 
@@ -56,33 +64,35 @@ where
     /// Every one that takes calls is full: queues at the last of them, where the policy lets calls wait, once.
     pub(super) fn line_up<P>(
         &mut self,
+        flights: Pin<&mut Flights<S::Future>>,
         protocol: &P,
         plan: &Plan,
         members: &Members<S>,
-    ) -> Launched<S::Future>
+    ) -> Stage
     where
         P: Protocol<Res, Err> + Resend<Req> + Describe<Req>,
     {
-        let over = Launched::nothing(Stage::Over);
         let (Some(wait), Some((place, _)), Some(request)) =
             (plan.limits.wait, &self.line.full, &self.request)
         else {
-            return over;
+            return Stage::Over;
         };
         if std::mem::replace(&mut self.line.waited, true) {
-            return over;
+            return Stage::Over;
         }
         let ask = || self.terms.ask(&protocol.labels(request));
         match members.all[*place].vitals.admit_or_wait(self.now, ask) {
             Err(refusal) => {
                 self.line.overloaded = Some(refusal);
-                over
+                Stage::Over
             }
-            Ok(Admission::Now(attempt)) => self.take_turn(attempt, protocol, plan, members),
+            Ok(Admission::Now(attempt)) => {
+                self.take_turn(attempt, flights, protocol, plan, members)
+            }
             Ok(Admission::Later(ticket)) => {
                 let until = ticket.since().after(wait);
                 self.line.ticket = Some((ticket, until));
-                Launched::nothing(Stage::Queued(until))
+                Stage::Queued(until)
             }
         }
     }
@@ -91,26 +101,29 @@ where
     pub(in crate::dispatch) fn poll_turn<P>(
         &mut self,
         cx: &mut Context<'_>,
+        flights: Pin<&mut Flights<S::Future>>,
         protocol: &P,
         plan: &Plan,
         members: &Members<S>,
-    ) -> Poll<Launched<S::Future>>
+    ) -> Poll<Stage>
     where
         P: Protocol<Res, Err> + Resend<Req> + Describe<Req>,
     {
         let turn = self.line.ticket.as_mut().map(|(ticket, _)| ticket.poll(cx));
-        let launched = match turn {
+        let next = match turn {
             Some(Poll::Pending) => return Poll::Pending,
-            Some(Poll::Ready(Ok(attempt))) => self.take_turn(attempt, protocol, plan, members),
+            Some(Poll::Ready(Ok(attempt))) => {
+                self.take_turn(attempt, flights, protocol, plan, members)
+            }
             Some(Poll::Ready(Err(refusal @ Refusal::Overloaded { .. }))) => {
                 self.line.overloaded = Some(refusal);
-                Launched::nothing(Stage::Over)
+                Stage::Over
             }
             // Its breaker has opened meanwhile.
-            Some(Poll::Ready(Err(_))) | None => Launched::nothing(Stage::Picking),
+            Some(Poll::Ready(Err(_))) | None => Stage::Picking,
         };
         self.line.ticket = None;
-        Poll::Ready(launched)
+        Poll::Ready(next)
     }
 
     /// It has waited as long as it may.
@@ -125,19 +138,21 @@ where
     fn take_turn<P>(
         &mut self,
         attempt: Attempt,
+        flights: Pin<&mut Flights<S::Future>>,
         protocol: &P,
         plan: &Plan,
         members: &Members<S>,
-    ) -> Launched<S::Future>
+    ) -> Stage
     where
         P: Protocol<Res, Err> + Resend<Req> + Describe<Req>,
     {
         self.now = attempt.started();
         match self.line.full.take() {
-            Some((place, service)) => {
-                self.launch((place, service, attempt), 0, protocol, plan, members)
+            Some((place, mut service)) => {
+                let to = (place, &mut service, attempt);
+                self.launch(to, flights, protocol, plan, members)
             }
-            None => Launched::nothing(Stage::Over),
+            None => Stage::Over,
         }
     }
 }

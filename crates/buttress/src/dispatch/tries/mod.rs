@@ -5,7 +5,6 @@ mod answers;
 mod line;
 
 use std::{
-    future::Future,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -67,29 +66,6 @@ pub(super) struct Tries<S, Req, Res, Err> {
     failed: Option<Failed<Res, Err>>,
     /// Good answers that are not enough yet.
     answers: Answers<Res>,
-}
-
-/// What was sent, if anything, and what is to be done beside it.
-pub(super) struct Launched<F: Future> {
-    flight: Option<Flight<F>>,
-    stage: Stage,
-}
-
-impl<F: Future> Launched<F> {
-    const fn nothing(stage: Stage) -> Self {
-        Self {
-            flight: None,
-            stage,
-        }
-    }
-
-    /// It is under way with the others.
-    pub(super) fn onto(self, flights: Pin<&mut Flights<F>>) -> Stage {
-        if let Some(flight) = self.flight {
-            flights.launch(flight);
-        }
-        self.stage
-    }
 }
 
 /// What is left to do where nothing more is sent.
@@ -238,11 +214,11 @@ where
     pub(super) fn pick<P>(
         &mut self,
         cx: &mut Context<'_>,
-        running: u32,
+        flights: Pin<&mut Flights<S::Future>>,
         protocol: &P,
         plan: &Plan,
         members: &Members<S>,
-    ) -> Launched<S::Future>
+    ) -> Stage
     where
         P: Protocol<Res, Err> + Resend<Req> + Describe<Req>,
     {
@@ -258,18 +234,19 @@ where
             self.over(place) || !bears(place)
         });
         let Some(place) = place else {
-            return match running {
-                _ if !self.waiting.is_empty() => Launched::nothing(Stage::Waiting),
-                0 => self.line_up(protocol, plan, members),
-                _ => Launched::nothing(Stage::Resting(None)),
+            return match flights.running() {
+                _ if !self.waiting.is_empty() => Stage::Waiting,
+                0 => self.line_up(flights, protocol, plan, members),
+                _ => Stage::Resting(None),
             };
         };
         let mut service = members.all[place].service.clone();
         match service.poll_ready(cx) {
             Poll::Ready(ready) => {
-                self.send(place, service, ready, running, protocol, plan, members)
+                let to = (place, &mut service);
+                self.send(to, ready, flights, protocol, plan, members)
             }
-            Poll::Pending => Launched::nothing(self.wait_for(place, service)),
+            Poll::Pending => self.wait_for(place, service),
         }
     }
 
@@ -277,11 +254,11 @@ where
     pub(super) fn poll_waiting<P>(
         &mut self,
         cx: &mut Context<'_>,
-        running: u32,
+        flights: Pin<&mut Flights<S::Future>>,
         protocol: &P,
         plan: &Plan,
         members: &Members<S>,
-    ) -> Poll<Launched<S::Future>>
+    ) -> Poll<Stage>
     where
         P: Protocol<Res, Err> + Resend<Req> + Describe<Req>,
     {
@@ -295,99 +272,67 @@ where
         let Some((index, ready)) = answer else {
             return Poll::Pending;
         };
-        let (place, service) = self.waiting.swap_remove(index);
+        let (place, mut service) = self.waiting.swap_remove(index);
         if ready.is_ok() {
             self.waiting.clear();
             self.passed.clear();
         }
         self.now = CLOCK.now();
-        Poll::Ready(self.send(place, service, ready, running, protocol, plan, members))
+        let to = (place, &mut service);
+        Poll::Ready(self.send(to, ready, flights, protocol, plan, members))
     }
 
     /// Sends the request to whoever is `ready` for it; where nobody is, another is asked.
-    #[expect(clippy::too_many_arguments, reason = "where, how, and by which rules")]
     fn send<P>(
         &mut self,
-        place: usize,
-        service: S,
+        (place, service): (usize, &mut S),
         ready: Result<(), Err>,
-        running: u32,
+        flights: Pin<&mut Flights<S::Future>>,
         protocol: &P,
         plan: &Plan,
         members: &Members<S>,
-    ) -> Launched<S::Future>
+    ) -> Stage
     where
         P: Protocol<Res, Err> + Resend<Req> + Describe<Req>,
     {
-        match ready {
-            Ok(()) if self.terms.deadline <= self.now => Launched::nothing(self.overdue()),
-            Ok(()) => self.begin(place, service, running, protocol, plan, members),
-            Err(error) => {
-                let outcome = self.unready(place, &error, protocol, members);
-                let failed = Failed::Answer(Err(error), outcome);
-                Launched::nothing(self.ended(failed, running, protocol, plan, members))
-            }
+        if let Err(error) = ready {
+            let outcome = self.unready(place, &error, protocol, members);
+            let failed = Failed::Answer(Err(error), outcome);
+            return self.ended(failed, flights.running(), protocol, plan, members);
         }
-    }
-
-    /// Sends the request, unless the endpoint's breaker refuses it after all.
-    fn begin<P>(
-        &mut self,
-        place: usize,
-        service: S,
-        running: u32,
-        protocol: &P,
-        plan: &Plan,
-        members: &Members<S>,
-    ) -> Launched<S::Future>
-    where
-        P: Protocol<Res, Err> + Resend<Req> + Describe<Req>,
-    {
+        if self.terms.deadline <= self.now {
+            return self.overdue();
+        }
         match members.admit(place, self.now) {
-            Ok(attempt) => self.launch((place, service, attempt), running, protocol, plan, members),
+            Ok(attempt) => self.launch((place, service, attempt), flights, protocol, plan, members),
+            // Its breaker refuses it after all, or it has no place.
             Err(refusal) => {
                 self.line.refused(refusal, place, service);
                 self.passed.push(place);
-                Launched::nothing(Stage::Picking)
+                Stage::Picking
             }
         }
     }
 
-    /// Sends the request.
+    /// Sends the request. What is large is lent until it is sent: whoever takes it moves it.
     fn launch<P>(
         &mut self,
-        (place, mut service, attempt): (usize, S, Attempt),
-        running: u32,
+        (place, service, attempt): (usize, &mut S, Attempt),
+        flights: Pin<&mut Flights<S::Future>>,
         protocol: &P,
         plan: &Plan,
         members: &Members<S>,
-    ) -> Launched<S::Future>
+    ) -> Stage
     where
         P: Protocol<Res, Err> + Resend<Req> + Describe<Req>,
     {
+        let running = flights.running();
+        if self.request.is_none() {
+            return Stage::Resting(None);
+        }
         if !self.pay(plan) {
-            return Launched::nothing(rest(running));
+            return rest(running);
         }
-        let Some(mut request) = self.request.take() else {
-            return Launched::nothing(Stage::Resting(None));
-        };
-        self.line.forget();
-        // A place kept in another's queue would be given a permit there, and hold it unused.
-        self.waiting.clear();
-        if self.launched > 0 {
-            plan.source.destination().calls().extra();
-        }
-        if self.launched > 0 && running == 0 {
-            // What was sent before has failed, though it may still be read.
-            protocol.favour(&request, Favoured::Copy);
-        }
-        self.launched += 1;
-        self.sent = self.now;
-        if self.launched < self.redundancy.attempts() {
-            self.spare = protocol.copy(&mut request);
-        }
-        self.sent_to(place);
-        let attempt = attempt.labelled(protocol.labels(&request));
         let until = self
             .terms
             .attempt(&plan.limits, self.now)
@@ -397,18 +342,43 @@ where
         let stamp = self.terms.stamp(&plan.limits, until, self.now);
         let epoch = members.epoch(place);
         let stamp = stamp.again(self.paid).spent(spent).epoch(epoch);
-        if !stamp.is_empty() {
-            protocol.stamp(&mut request, &stamp);
+        let Some(request) = &mut self.request else {
+            return Stage::Resting(None);
+        };
+        if self.launched > 0 && running == 0 {
+            // What was sent before has failed, though it may still be read.
+            protocol.favour(request, Favoured::Copy);
         }
-        let mut attempt = Some(attempt);
+        if self.launched + 1 < self.redundancy.attempts() {
+            self.spare = protocol.copy(request);
+        }
+        let mut attempt = Some(attempt.labelled(protocol.labels(request)));
+        if !stamp.is_empty() {
+            protocol.stamp(request, &stamp);
+        }
+        self.begun_at(place, plan);
+        let Some(request) = self.request.take() else {
+            return Stage::Resting(None);
+        };
         let (part, blame) = (until.enter(), Blame::on(&mut attempt));
         let future = service.call(request);
         blame.over();
         drop(part);
-        Launched {
-            flight: Some(Flight::new(future, attempt, until)),
-            stage: self.beside(running + 1, protocol, plan, members),
+        flights.launch(Flight::new(future, attempt, until));
+        self.beside(running + 1, protocol, plan, members)
+    }
+
+    /// Counts what is sent there.
+    fn begun_at(&mut self, place: usize, plan: &Plan) {
+        self.line.forget();
+        // A place kept in another's queue would be given a permit there, and hold it unused.
+        self.waiting.clear();
+        if self.launched > 0 {
+            plan.source.destination().calls().extra();
         }
+        self.launched += 1;
+        self.sent = self.now;
+        self.sent_to(place);
     }
 
     /// A service that cannot become ready has failed; nothing was sent.
