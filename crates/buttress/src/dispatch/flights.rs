@@ -49,10 +49,9 @@ pin_project_lite::pin_project! {
     }
 }
 
-/// What has come of an attempt. Its future is gone.
-pub(super) struct Landed<T> {
-    /// The answer; without one, its time was over.
-    pub(super) answer: Option<T>,
+/// An attempt that is under way no longer: its future is gone.
+#[derive(Debug)]
+pub(super) struct Landed {
     pub(super) attempt: Option<Attempt>,
     pub(super) until: Until,
 }
@@ -66,10 +65,9 @@ impl<F: Future> Flight<F> {
         }
     }
 
-    fn land<T>(self: Pin<&mut Self>, answer: Option<T>) -> Landed<T> {
+    fn land(self: Pin<&mut Self>) -> Landed {
         let this = self.project();
         Landed {
-            answer,
             attempt: this.attempt.take(),
             until: *this.until,
         }
@@ -90,22 +88,19 @@ impl<T, F: FnMut(&mut T, &mut Context<'_>) -> Poll<()>> Begun<T> for F {}
 impl<F: Future> Flight<F> {
     #[inline]
     fn poll(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         begun: impl Begun<F::Output>,
-    ) -> Poll<Landed<F::Output>> {
-        let this = self.as_mut().project();
+    ) -> Poll<F::Output> {
+        let this = self.project();
         let (part, blame) = (this.until.enter(), Blame::on(this.attempt));
         let polled = this.leg.poll(cx, begun);
         blame.over();
         drop(part);
-        match polled {
-            Poll::Ready(answer) => Poll::Ready(self.land(Some(answer))),
-            Poll::Pending => {
-                this.attempt.as_ref().map(attend);
-                Poll::Pending
-            }
+        if polled.is_pending() {
+            this.attempt.as_ref().map(attend);
         }
+        polled
     }
 }
 
@@ -164,13 +159,13 @@ impl<F: Future> Flights<F> {
     }
 
     /// The time of the first of them is over.
-    pub(super) fn expire<T>(self: Pin<&mut Self>) -> Option<Landed<T>> {
+    pub(super) fn expire(self: Pin<&mut Self>) -> Option<Landed> {
         let at = self.until()?.at();
         let mut this = self.project();
         if let Some(flight) = this.first.as_mut().as_pin_mut()
             && flight.until.at() == at
         {
-            let landed = flight.land(None);
+            let landed = flight.land();
             this.first.set(None);
             return Some(landed);
         }
@@ -178,7 +173,7 @@ impl<F: Future> Flights<F> {
         let index = beside
             .map(|flight| flight.until.at())
             .position(|one| one == at)?;
-        Some(this.beside.swap_remove(index).as_mut().land(None))
+        Some(this.beside.swap_remove(index).as_mut().land())
     }
 
     /// Drops all that are left, for one was answered.
@@ -195,24 +190,28 @@ impl<F: Future> Flights<F> {
 }
 
 impl<F: Future> Flights<F> {
-    /// The first of them that was answered, and has `begun` to be.
+    /// The answer of the first of them that has one which has `begun`, and what has `landed` with it: apart, for answers are large.
     #[inline]
     pub(super) fn poll(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         mut begun: impl Begun<F::Output>,
-    ) -> Poll<Landed<F::Output>> {
+        landed: &mut Option<Landed>,
+    ) -> Poll<F::Output> {
         let mut this = self.project();
-        if let Some(flight) = this.first.as_mut().as_pin_mut()
-            && let Poll::Ready(landed) = flight.poll(cx, &mut begun)
-        {
-            this.first.set(None);
-            return Poll::Ready(landed);
+        if let Some(mut flight) = this.first.as_mut().as_pin_mut() {
+            let polled = flight.as_mut().poll(cx, &mut begun);
+            if polled.is_ready() {
+                *landed = Some(flight.land());
+                this.first.set(None);
+                return polled;
+            }
         }
         for index in 0..this.beside.len() {
-            if let Poll::Ready(landed) = this.beside[index].as_mut().poll(cx, &mut begun) {
-                this.beside.swap_remove(index);
-                return Poll::Ready(landed);
+            let polled = this.beside[index].as_mut().poll(cx, &mut begun);
+            if polled.is_ready() {
+                *landed = Some(this.beside.swap_remove(index).as_mut().land());
+                return polled;
             }
         }
         Poll::Pending

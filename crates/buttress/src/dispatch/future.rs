@@ -98,8 +98,11 @@ where
                 Ok(response) if waits => protocol.poll_begun(response, cx),
                 _ => Poll::Ready(()),
             };
-            let landed = match flights.as_mut().poll(cx, begun) {
-                Poll::Ready(landed) => landed,
+            let mut landed = None;
+            let next = match flights.as_mut().poll(cx, begun, &mut landed) {
+                Poll::Ready(answer) => {
+                    tries.answered(answer, landed, flights.running(), protocol, plan, members)
+                }
                 Poll::Pending => {
                     match *stage {
                         Stage::Fresh => {
@@ -152,16 +155,15 @@ where
                         continue;
                     }
                     ready!(until.poll(this.timer.as_mut(), cx));
-                    match flights.as_mut().expire() {
-                        Some(landed) => landed,
-                        None => {
-                            *stage = tries.overdue();
-                            continue;
+                    Err(match flights.as_mut().expire() {
+                        Some(landed) => {
+                            tries.expired(landed, flights.running(), protocol, plan, members)
                         }
-                    }
+                        None => tries.overdue(),
+                    })
                 }
             };
-            match tries.landed(landed, flights.running(), protocol, plan, members) {
+            match next {
                 Ok(answer) => {
                     flights.overtake();
                     return Poll::Ready(answer);

@@ -18,10 +18,11 @@ impl<S, Req, Res, Err> Tries<S, Req, Res, Err>
 where
     S: Service<Req, Response = Res, Error = Err> + Clone,
 {
-    /// An attempt has landed: the answer of the call, or what follows.
-    pub(in crate::dispatch) fn landed<P>(
+    /// An attempt was answered: the answer of the call, or what follows.
+    pub(in crate::dispatch) fn answered<P>(
         &mut self,
-        landed: Landed<Result<Res, Err>>,
+        answer: Result<Res, Err>,
+        landed: Option<Landed>,
         running: u32,
         protocol: &P,
         plan: &Plan,
@@ -30,32 +31,22 @@ where
     where
         P: Protocol<Res, Err> + Resend<Req>,
     {
-        let Landed {
-            answer,
-            attempt,
-            until,
-        } = landed;
-        // Judged where it lies: what is lent before it is taken is moved once more.
-        let judged = (answer.as_ref()).and_then(|result| {
-            let outcome = protocol.classify(result.as_ref());
-            (result.is_ok() || !until.ended(outcome)).then(|| until.excuse(outcome))
+        let judged = protocol.classify(answer.as_ref());
+        let landed = landed.unwrap_or(Landed {
+            attempt: None,
+            until: self.terms.call(),
         });
-        let (Some(outcome), Some(result)) = (judged, answer) else {
-            if until.end == End::Call {
-                // Cut short by the whole call's deadline: no evidence against the endpoint.
-                return Err(self.overdue());
-            }
-            let started = attempt.as_ref().map_or(self.sent, Attempt::started);
-            let failed = Failed::TimedOut(until.span(started));
-            self.finish(attempt, failed.outcome());
-            return Err(self.ended(failed, running, protocol, plan, members));
-        };
+        if answer.is_err() && landed.until.ended(judged) {
+            return Err(self.expired(landed, running, protocol, plan, members));
+        }
+        let Landed { attempt, until } = landed;
+        let outcome = until.excuse(judged);
         if outcome.may_improve() {
             self.finish(attempt, outcome);
-            let failed = Failed::Answer(result, outcome);
+            let failed = Failed::Answer(answer, outcome);
             return Err(self.ended(failed, running, protocol, plan, members));
         }
-        match result {
+        match answer {
             Ok(response) => {
                 let receipt = Receipt::new(outcome, attempt).due(until.due(self.began));
                 let Some(needed) = self.redundancy.agreement() else {
@@ -81,6 +72,28 @@ where
                 Ok(Err(protocol.fail(error)))
             }
         }
+    }
+
+    /// The time of an attempt is over: what follows.
+    pub(in crate::dispatch) fn expired<P>(
+        &mut self,
+        Landed { attempt, until }: Landed,
+        running: u32,
+        protocol: &P,
+        plan: &Plan,
+        members: &Members<S>,
+    ) -> Stage
+    where
+        P: Resend<Req>,
+    {
+        if until.end == End::Call {
+            // Cut short by the whole call's deadline: no evidence against the endpoint.
+            return self.overdue();
+        }
+        let started = attempt.as_ref().map_or(self.sent, Attempt::started);
+        let failed = Failed::TimedOut(until.span(started));
+        self.finish(attempt, failed.outcome());
+        self.ended(failed, running, protocol, plan, members)
     }
 
     /// Something was sent, or is not enough: what is to be sent beside what is under way?
