@@ -75,8 +75,9 @@ pub trait Resend<Req> {
         false
     }
 
-    /// Who goes on, where a copy and what it was made of share something that cannot be kept for both. Said when one of them matters less:
-    /// nobody waits for it, or it has failed already. Until then whoever is ahead goes on.
+    /// Who goes on, where a copy and what it was made of share something that cannot be kept for both. Said when one of them matters less: of a
+    /// copy that nobody waits for, as a mirrored one, and of what has failed when a copy is sent in its place. Of two that are under way beside
+    /// each other whoever is ahead goes on.
     fn favour(&self, _copy: &Req, _whom: Favoured) {}
 }
 

@@ -156,7 +156,10 @@ impl<B: Body<Data = Bytes>> State<B> {
                 self.account.exceed(part.cost());
                 self.slower = other;
                 self.queue.push_back(part);
-                self.sides[side as usize] = Reading::Behind;
+                // Whoever has it all is not cut.
+                if !source.is_end_stream() {
+                    self.sides[side as usize] = Reading::Behind;
+                }
             } else {
                 self.forget(other, Reading::Behind);
             }

@@ -581,3 +581,19 @@ fn whoever_matters_is_not_cut_though_it_is_behind() {
         assert_eq!(all.load(Ordering::SeqCst), 0);
     }
 }
+
+#[test]
+fn whoever_has_read_all_of_it_is_not_cut() {
+    for (whom, ahead) in [(Favoured::Original, 1), (Favoured::Copy, 0)] {
+        let frames: Vec<Step> = (0..3).map(|n| Step::Data(vec![n; 600].into())).collect();
+        let source = Scripted(Script::new(&frames, true));
+        let state = State::new(source, Kept::DEFAULT.each(1_500), counter());
+        let mut sides = Tee::of(state, BoxError::from);
+        sides[0].favour().give(whom);
+        for frame in &frames {
+            assert_eq!(Some(poll(&mut sides[ahead], Waker::noop())), frame.frame());
+        }
+        assert!(sides[ahead].is_end_stream(), "{whom:?}");
+        assert_eq!(poll(&mut sides[ahead], Waker::noop()), Got::End, "{whom:?}");
+    }
+}

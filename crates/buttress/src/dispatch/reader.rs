@@ -19,8 +19,12 @@ const FIRST_SET: Duration = Duration::from_secs(10);
 
 pub(super) type Problem = Box<dyn Error + Send + Sync>;
 
-/// Sets that were not read yet.
-pub(super) struct Sets(Pin<Box<dyn Stream<Item = Result<Vec<Endpoint>, Problem>> + Send>>);
+/// Sets that nobody reads.
+pub(super) struct Sets {
+    stream: Pin<Box<dyn Stream<Item = Result<Vec<Endpoint>, Problem>> + Send>>,
+    /// Were they read in a runtime that has ended? What they hold of it may panic, which is not to happen in a call.
+    pub(super) begun: bool,
+}
 
 impl std::fmt::Debug for Sets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -30,14 +34,17 @@ impl std::fmt::Debug for Sets {
 
 impl Sets {
     pub(super) fn new(sets: impl EndpointSets) -> Self {
-        Self(Box::pin(Boxed { sets }))
+        Self {
+            stream: Box::pin(Boxed { sets }),
+            begun: false,
+        }
     }
 
     pub(super) fn poll_next(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Vec<Endpoint>, Problem>>> {
-        self.0.as_mut().poll_next(cx)
+        self.stream.as_mut().poll_next(cx)
     }
 }
 
@@ -63,9 +70,13 @@ impl Reader {
         let mut waiting = true;
         loop {
             let next = std::future::poll_fn(|cx| {
-                let next = self.sets.as_mut().map(|sets| sets.poll_next(cx));
-                if let Some(Poll::Ready(next)) = next {
-                    return Poll::Ready(Some(next));
+                // Taken meanwhile: what has panicked is not read on.
+                if let Some(mut sets) = self.sets.take() {
+                    let next = sets.poll_next(cx);
+                    self.sets = Some(sets);
+                    if let Poll::Ready(next) = next {
+                        return Poll::Ready(Some(next));
+                    }
                 }
                 if waiting {
                     self.timer
@@ -96,8 +107,14 @@ impl Reader {
 /// Its runtime has ended before the sets.
 impl Drop for Reader {
     fn drop(&mut self) {
-        if let (Some(sets), Some(source)) = (self.sets.take(), self.source.upgrade()) {
-            source.unread(sets);
+        if let Some(source) = self.source.upgrade() {
+            match self.sets.take() {
+                Some(sets) => source.unread(Sets {
+                    begun: true,
+                    ..sets
+                }),
+                None => source.give_up(),
+            }
         }
     }
 }

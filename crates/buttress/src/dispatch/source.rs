@@ -53,6 +53,9 @@ struct State {
     unasked: Option<(ProbePolicy, Arc<dyn Probe>)>,
     probing: Option<Probing>,
     reader: Option<AbortHandle>,
+    /// How often reading was begun, and probing: whoever comes late keeps no handle of a task that has ended.
+    readings: u64,
+    probings: u64,
     waiting: Vec<Waker>,
     /// The last set was empty, and nobody has repeated it yet.
     doubted: bool,
@@ -139,13 +142,25 @@ impl Source {
         if Handle::try_current().is_err() {
             return;
         }
-        let unasked = self.lock().unasked.take();
-        if let Some((policy, how)) = unasked {
-            let probing = probe::probe(self, policy, how);
-            self.lock().probing = Some(probing);
-            // Whom to probe must be known before anybody calls.
-            self.open(&mut Context::from_waker(Waker::noop()));
-        }
+        let mut state = self.lock();
+        let Some((policy, how)) = state.unasked.take() else {
+            return;
+        };
+        state.probings += 1;
+        let turn = state.probings;
+        drop(state);
+        let probing = probe::probe(self, policy, how);
+        let mut state = self.lock();
+        let over = if state.probings == turn {
+            state.probing.replace(probing)
+        } else {
+            Some(probing)
+        };
+        drop(state);
+        // Without the lock: what ends with it may want it.
+        drop(over);
+        // Whom to probe must be known before anybody calls.
+        self.open(&mut Context::from_waker(Waker::noop()));
     }
 
     /// The caller stands there. Said once, before the first call.
@@ -182,20 +197,31 @@ impl Source {
         {
             state.waiting.push(cx.waker().clone());
         }
+        // Their reader has ended since we looked, and has told everybody but us.
+        let missed = state.unread.is_some() && Handle::try_current().is_ok();
+        drop(state);
+        if missed {
+            cx.waker().wake_by_ref();
+        }
         Poll::Pending
     }
 
     /// Begins to read the sets, unless that was done.
     fn open(self: &Arc<Self>, cx: &mut Context<'_>) {
-        let unread = self.lock().unread.take();
-        if let Some(sets) = unread {
-            self.start(sets, cx);
+        let mut state = self.lock();
+        if let Some(sets) = state.unread.take() {
+            state.readings += 1;
+            let turn = state.readings;
+            drop(state);
+            self.start(sets, turn, cx);
         }
     }
 
     /// Takes what is there at once; leaves the rest, if there is any, to a task.
-    fn start(self: &Arc<Self>, mut sets: Sets, cx: &mut Context<'_>) {
-        while let Poll::Ready(next) = sets.poll_next(cx) {
+    fn start(self: &Arc<Self>, mut sets: Sets, turn: u64, cx: &mut Context<'_>) {
+        while !sets.begun
+            && let Poll::Ready(next) = sets.poll_next(cx)
+        {
             let Some(set) = next else {
                 return self.give_up();
             };
@@ -204,7 +230,10 @@ impl Source {
         match Handle::try_current() {
             Ok(runtime) => {
                 let reader = runtime.spawn(Reader::new(sets, self).read());
-                self.lock().reader = Some(reader.abort_handle());
+                let mut state = self.lock();
+                if state.readings == turn {
+                    state.reader = Some(reader.abort_handle());
+                }
             }
             // Whoever calls next reads on.
             Err(_) => self.lock().unread = Some(sets),

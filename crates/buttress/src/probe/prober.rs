@@ -19,11 +19,13 @@ use crate::{CLOCK, timer::Timer};
 #[must_use = "probing ends when this is dropped"]
 pub(crate) struct Probing {
     task: AbortHandle,
-    _wanted: Arc<()>,
+    /// Let go before the task is ended, which may be dropped at once, in another thread.
+    wanted: Option<Arc<()>>,
 }
 
 impl Drop for Probing {
     fn drop(&mut self) {
+        self.wanted = None;
         self.task.abort();
     }
 }
@@ -52,7 +54,7 @@ pub(crate) fn probe<T: Targets>(
     };
     Probing {
         task: tokio::spawn(prober.run()).abort_handle(),
-        _wanted: wanted,
+        wanted: Some(wanted),
     }
 }
 

@@ -1,14 +1,15 @@
 use std::{
     future::pending,
+    hint::spin_loop,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use buttress_core::{Cause, Edge, Endpoint, Nanos, Outcome, ProbePolicy};
-use tokio::time::sleep;
+use tokio::{runtime::Builder, time::sleep};
 
 use super::{Target, Targets, probe};
 use crate::CLOCK;
@@ -233,4 +234,56 @@ async fn a_probe_that_panics_has_failed_and_the_others_go_on() {
             .all(|outcome| *outcome == Outcome::Failure(Cause::Panic))
     );
     assert!(of("b:1").len() >= 3 && of("b:1").iter().all(|outcome| *outcome == Outcome::Success));
+}
+
+/// A set of nobody, that tells when it is looked at, and counts how often it is said not to be probed any more.
+#[derive(Default)]
+struct Nobody {
+    looked_at: AtomicBool,
+    unprobed: AtomicUsize,
+}
+
+impl Targets for Nobody {
+    type Target = Member;
+
+    fn version(&self) -> u64 {
+        self.looked_at.store(true, Ordering::SeqCst);
+        // The prober is at work for a while, in another thread.
+        (0..200).for_each(|_| spin_loop());
+        0
+    }
+
+    fn targets(&self) -> Vec<(Endpoint, Member)> {
+        Vec::new()
+    }
+
+    fn unprobed(&self, _: ProbePolicy, _: Arc<dyn crate::Probe>) {
+        self.unprobed.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn whoever_is_no_longer_wanted_does_not_ask_to_be_begun_anew() {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let sets: Vec<Arc<Nobody>> = (0..20_000).map(|_| Arc::default()).collect();
+    {
+        let _here = runtime.enter();
+        for (turn, set) in sets.iter().enumerate() {
+            let probing = probe(set, ProbePolicy::new(), Arc::new(well));
+            while !set.looked_at.load(Ordering::SeqCst) {
+                spin_loop();
+            }
+            (0..turn % 400).for_each(|_| spin_loop());
+            drop(probing);
+        }
+    }
+    drop(runtime);
+    let again = sets
+        .iter()
+        .filter(|set| set.unprobed.load(Ordering::SeqCst) > 0);
+    assert_eq!(again.count(), 0, "of {}", sets.len());
 }

@@ -31,18 +31,19 @@ where
     where
         P: Protocol<Res, Err> + Resend<Req>,
     {
-        let judged = protocol.classify(answer.as_ref());
+        // Whoever was looked for beside it is looked for anew.
+        self.owes = false;
+        let outcome = protocol.classify(answer.as_ref());
         let landed = landed.unwrap_or(Landed {
             attempt: None,
             until: self.terms.call(),
         });
-        if answer.is_err() && landed.until.ended(judged) {
+        if answer.is_err() && landed.until.ended(outcome) {
             return Err(self.expired(landed, running, protocol, plan, members));
         }
         let Landed { attempt, until } = landed;
-        let outcome = until.excuse(judged);
         if outcome.may_improve() {
-            self.finish(attempt, outcome);
+            self.finish(attempt, until.excuse(outcome));
             let failed = Failed::Answer(answer, outcome);
             return Err(self.ended(failed, running, protocol, plan, members));
         }
@@ -90,6 +91,7 @@ where
             // Cut short by the whole call's deadline: no evidence against the endpoint.
             return self.overdue();
         }
+        self.owes = false;
         let started = attempt.as_ref().map_or(self.sent, Attempt::started);
         let failed = Failed::TimedOut(until.span(started));
         self.finish(attempt, failed.outcome());
@@ -239,7 +241,6 @@ where
             outcome,
             at: self.now,
         };
-        self.owes = false;
         let (stage, paid) = match self.step(Some(ended), running, fresh, plan) {
             // What was provably never sent is made good for nothing, once per endpoint.
             Step::Launch => (Stage::Picking, outcome.unsent() || self.may_pay(plan)),

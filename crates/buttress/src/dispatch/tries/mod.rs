@@ -303,6 +303,11 @@ where
         if self.terms.deadline <= self.now {
             return self.overdue();
         }
+        // Others may have spent what there was, while this one was waited for.
+        if self.owes && !plan.budget.covers() {
+            self.owes = false;
+            return rest(flights.running());
+        }
         match members.admit(place, self.now) {
             Ok(attempt) => self.launch((place, service, attempt), flights, protocol, plan, members),
             // Its breaker refuses it after all, or it has no place.
