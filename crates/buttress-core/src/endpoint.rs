@@ -124,7 +124,18 @@ impl Endpoint {
         self.weight
     }
 
+    /// Its tier: the last number stands for none.
     pub(crate) const fn tier(&self) -> u32 {
+        if self.priority == u32::MAX {
+            u32::MAX - 1
+        } else {
+            self.priority
+        }
+    }
+
+    /// Which tier it belongs to.
+    #[must_use]
+    pub const fn of_priority(&self) -> u32 {
         self.priority
     }
 

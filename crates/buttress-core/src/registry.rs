@@ -124,6 +124,8 @@ impl Registry {
         // Pruned only when full: a set of n endpoints costs O(n) in all, not O(n²).
         if members.len() == members.capacity() {
             members.retain(|member| !member.is_gone());
+            let live = members.len();
+            members.reserve(live + 1);
         }
         members.push(vitals.downgrade());
     }

@@ -1,10 +1,18 @@
 //! One guard with a record for each key, on paused time.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use buttress::{
-    BreakerState, Buttress, Cause, EventKind, GuardLayer, HealthLayer, Key, Plain, Policy,
+    BreakerState, Buttress, Cause, EventKind, GuardLayer, HealthLayer, Key, LimitPolicy, Plain,
+    Policy,
 };
+use tokio::sync::Semaphore;
 use tower::{BoxError, Layer as _, Service, ServiceExt as _, service_fn};
 
 struct Query(&'static str);
@@ -125,4 +133,43 @@ impl Service<Query> for NeverReady {
     fn call(&mut self, _: Query) -> Self::Future {
         std::future::ready(Ok(()))
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_whose_calls_are_under_way_keeps_its_limit() {
+    let now = Arc::new(AtomicUsize::new(0));
+    let gate = Arc::new(Semaphore::new(0));
+    let policy = Policy::new().limit(LimitPolicy::concurrency(1));
+    let layer = GuardLayer::with_policy("db", Plain, &policy)
+        .unwrap()
+        .by(|query: &Query| Key::from(query.0))
+        .at_most(2);
+    let (under_way, open) = (Arc::clone(&now), Arc::clone(&gate));
+    let service = layer.layer(service_fn(move |Query(name)| {
+        let (now, gate) = (Arc::clone(&under_way), Arc::clone(&open));
+        async move {
+            if name == "greedy" {
+                now.fetch_add(1, Ordering::SeqCst);
+                gate.acquire().await.unwrap().forget();
+            }
+            Ok::<_, BoxError>(())
+        }
+    }));
+    let first = tokio::spawn(service.clone().oneshot(Query("greedy")));
+    tokio::task::yield_now().await;
+    assert!(
+        service.clone().oneshot(Query("greedy")).await.is_err(),
+        "one at once"
+    );
+    for name in ["1", "2", "3", "4"] {
+        service.clone().oneshot(Query(name)).await.unwrap();
+    }
+    let second = tokio::spawn(service.clone().oneshot(Query("greedy")));
+    tokio::task::yield_now().await;
+    assert_eq!(
+        now.load(Ordering::SeqCst),
+        1,
+        "under way at once, where one may be"
+    );
+    drop((first, second));
 }

@@ -5,7 +5,7 @@ use std::{
     cell::RefCell,
     collections::VecDeque,
     fmt,
-    future::{pending, ready},
+    future::{Ready, pending, ready},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -739,4 +739,47 @@ async fn goes_the_way_of_its_twin_whatever_happens() {
             assert_eq!(server.connects(), twin.connects, "seed {seed}, step {step}");
         }
     }
+}
+
+/// Clones are counted: whoever makes thousands goes round in circles.
+struct Counted(Arc<AtomicUsize>);
+impl Clone for Counted {
+    fn clone(&self) -> Self {
+        assert!(
+            self.0.fetch_add(1, Ordering::SeqCst) < 1_000,
+            "it goes round in circles"
+        );
+        Self(Arc::clone(&self.0))
+    }
+}
+impl Service<u32> for Counted {
+    type Response = u32;
+    type Error = BoxError;
+    type Future = Ready<Result<u32, BoxError>>;
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+    fn call(&mut self, id: u32) -> Self::Future {
+        ready(Ok(id))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_handed_over_while_one_is_being_made() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let made = Arc::clone(&count);
+    let db = ReconnectLayer::new("db", Plain).over(move || {
+        let made = Arc::clone(&made);
+        async move {
+            sleep(100 * MS).await;
+            Ok::<_, BoxError>(Counted(made))
+        }
+    });
+    let first = tokio::spawn(db.clone().oneshot(1));
+    tokio::task::yield_now().await;
+    let db = db.connected(Counted(Arc::clone(&count)));
+    assert_eq!(db.clone().oneshot(2).await.unwrap(), 2);
+    sleep(200 * MS).await;
+    assert_eq!(first.await.unwrap().unwrap(), 1);
+    assert_eq!(db.clone().oneshot(3).await.unwrap(), 3);
 }

@@ -71,7 +71,7 @@ impl Shared {
         if of_a_route {
             return Ruling::Hold(Hold::Route);
         }
-        let Some(endpoint) = accused.endpoint() else {
+        let Some(tier) = accused.tier() else {
             return Ruling::Act;
         };
         let tolerable = self.rules.tolerable.as_f64();
@@ -85,7 +85,7 @@ impl Shared {
         if explained(own, others, tolerable) {
             return Ruling::Hold(Hold::Peers);
         }
-        if self.spares(endpoint.tier()) {
+        if self.spares(tier) {
             accused.goes_out();
             Ruling::Act
         } else {
@@ -96,9 +96,9 @@ impl Shared {
     /// Takes one more of a priority out, if the set can bear it.
     pub(crate) fn spares(&self, priority: u32) -> bool {
         let members = self.members();
-        let in_all = members.len();
-        let priorities = members.iter().filter_map(|member| member.endpoint());
-        let here = priorities.filter(|peer| peer.tier() == priority).count();
+        let tiers = || members.iter().filter_map(|member| member.tier());
+        let in_all = tiers().count();
+        let here = tiers().filter(|tier| *tier == priority).count();
         // One lock for counting and taking: two that fail at once are not both spared on the same count.
         let mut out = lock(&self.out);
         let out_here = out.iter().filter(|tier| **tier == priority).count();
@@ -108,6 +108,11 @@ impl Shared {
             out.push(priority);
         }
         spared
+    }
+
+    /// One that is out is of this priority now.
+    pub(crate) fn out_too(&self, priority: u32) {
+        lock(&self.out).push(priority);
     }
 
     /// One that was out is back, or gone.

@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) rules: Rules,
     /// That of the rules, held by each breaker.
     pub(crate) breaker: Arc<BreakerPolicy>,
+    /// How long it may stop calls, of one in a set and of one alone.
+    pub(crate) longest_wait: [Duration; 2],
     pub(crate) host: Host,
     pub(crate) born: Nanos,
     pub(crate) calls: Calls,
@@ -144,6 +146,7 @@ impl Destination {
             name,
             rules: *rules,
             breaker: Arc::new(rules.breaker),
+            longest_wait: [false, true].map(|alone| rules.breaker.longest_wait(alone)),
             host: host.clone(),
             born: host.clock.now(),
             norm: Norm::new(rules),
@@ -300,6 +303,8 @@ impl Destination {
         // Pruned only when full: a set of n endpoints costs O(n) in all, not O(n²).
         if members.len() == members.capacity() {
             members.retain(|member| member.strong_count() > 0);
+            let live = members.len();
+            members.reserve(live + 1);
         }
         members.push(vitals.weak_state());
         drop(members);

@@ -16,17 +16,13 @@ impl Shared {
     /// Is some priority of the set in panic? Counts its members; not for every call.
     pub(crate) fn panic(&self) -> Option<PanicMode> {
         let members = self.members();
-        let mut priorities: Vec<u32> = members
-            .iter()
-            .filter_map(|member| member.endpoint())
-            .map(|endpoint| endpoint.tier())
-            .collect();
+        let mut priorities: Vec<u32> = members.iter().filter_map(|member| member.tier()).collect();
         priorities.sort_unstable();
         priorities.dedup();
         priorities.into_iter().find_map(|priority| {
             let here = members
                 .iter()
-                .filter(|member| member.endpoint().is_some_and(|one| one.tier() == priority));
+                .filter(|member| member.tier() == Some(priority));
             let known = here.clone().count();
             let usable = here
                 .filter(|member| {

@@ -108,6 +108,15 @@ impl Membership {
         }
     }
 
+    /// It is in no group any more.
+    pub(crate) fn leaves(&self) {
+        let mut counted = lock(&self.0);
+        let worth = counted.worth;
+        for group in std::mem::take(&mut counted.groups).into_iter().flatten() {
+            group.change(worth, Worth::FULL);
+        }
+    }
+
     /// It belongs where `endpoint` says from now on.
     pub(crate) fn moves(&self, groups: &Groups, endpoint: &Endpoint) {
         let mut counted = lock(&self.0);

@@ -203,7 +203,7 @@ impl Picker {
         };
         self.two(range, disregarded, now, draws, facts)
             .or_else(|| self.any(&tier.all, disregarded, draws, facts))
-            .or_else(|| self.on_their_way_back(tier, facts))
+            .or_else(|| self.on_their_way_back(tier, draws, facts))
     }
 
     /// The better of two. Whoever is in doubt gets what is drawn for it.
@@ -253,9 +253,15 @@ impl Picker {
     }
 
     /// Where all of a priority are, that it was drawn at all was their turn.
-    fn on_their_way_back(&self, tier: &Tier, facts: &impl Facts) -> Option<usize> {
-        let mut members =
-            (tier.all.from..tier.all.from + tier.all.count).map(|place| self.member(place));
+    fn on_their_way_back(
+        &self,
+        tier: &Tier,
+        draws: &mut Draws,
+        facts: &impl Facts,
+    ) -> Option<usize> {
+        let (from, count) = (tier.all.from, tier.all.count);
+        let start = below(draws.next(), count);
+        let mut members = (0..count).map(|step| self.member(from + (start + step) % count));
         let untried = members.clone().all(|member| !facts.is_over(member));
         members.find(|member| untried && facts.state(*member) == BreakerState::Ramping)
     }

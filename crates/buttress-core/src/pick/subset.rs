@@ -39,7 +39,8 @@ impl PickPolicy {
         }
     }
 
-    /// Uses so many endpoints of each priority, the same as long as they are there.
+    /// Uses so many endpoints of each priority, the same as long as the set is. When it changes, the parts are drawn anew where their number
+    /// changes with it: then none of them may stay.
     #[must_use]
     pub const fn subset(mut self, endpoints: u32) -> Self {
         self.subset = Some(endpoints);

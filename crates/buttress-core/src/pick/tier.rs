@@ -50,7 +50,10 @@ impl Tier {
         let first = endpoints.first()?;
         let weights: Vec<u32> = endpoints.iter().map(|endpoint| endpoint.weighs()).collect();
         let count = endpoints.len();
-        let zones = (count >= ENOUGH_FOR_ZONES && own > 0 && own < count).then(|| Zones {
+        let zones = (count >= ENOUGH_FOR_ZONES
+            && weights[..own].iter().any(|weight| *weight > 0)
+            && weights[own..].iter().any(|weight| *weight > 0))
+        .then(|| Zones {
             own: Range::new(from, &weights[..own]),
             others: Range::new(from + own, &weights[own..]),
             group: vitals.group(first.tier(), first.in_zone()),

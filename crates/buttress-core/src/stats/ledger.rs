@@ -58,6 +58,9 @@ impl Ledger {
     }
 
     pub(crate) fn broke(&mut self, since: Nanos, now: Nanos) {
+        if self.open.is_some() {
+            return;
+        }
         let last_restored = self.past.back().and_then(|episode| episode.restored);
         // An outage cannot have begun before the last one ended, nor before anyone looked.
         let broke = since.max(last_restored.unwrap_or(self.born)).min(now);

@@ -2,7 +2,7 @@
 
 use super::state::State;
 use crate::{
-    Health, Tally,
+    Counts, Health, Tally,
     destination::Census,
     peers::Spread,
     stats::Counters,
@@ -78,6 +78,12 @@ impl State {
     /// All calls that began.
     pub(super) fn calls(&self) -> u64 {
         self.shards().map(|shard| shard.counters.begun()).sum()
+    }
+
+    /// Calls that have not ended.
+    pub(super) fn under_way(&self) -> u64 {
+        let counters: Vec<&Counters> = self.shards().map(|shard| &shard.counters).collect();
+        Counts::sum(&counters).in_flight()
     }
 
     /// Does nothing speak against it?

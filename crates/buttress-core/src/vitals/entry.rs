@@ -77,6 +77,12 @@ impl State {
         self.limit.as_deref().map(Limit::current)
     }
 
+    /// Does somebody hold a place under the limit, or wait for one?
+    pub(super) fn holds_places(&self) -> bool {
+        let limit = self.limit.as_deref();
+        limit.is_some_and(|limit| limit.places.waits() || self.under_way() > 0)
+    }
+
     /// Would the limit, if there is one, refuse a call or make it wait?
     #[inline]
     pub(super) fn is_full(&self) -> bool {

@@ -46,17 +46,22 @@ impl fmt::Display for Force {
 }
 
 impl Signs {
-    /// Does by hand what `force` says, or no longer. What was known belongs to another time.
-    pub(super) fn force(&mut self, force: Option<Force>, now: Nanos) {
+    /// Does by hand what `force` says, or no longer: then it has been in somebody's hand, or nothing is done. What was known belongs to
+    /// another time.
+    pub(super) fn force(&mut self, force: Option<Force>, now: Nanos) -> bool {
         let before = std::mem::replace(&mut self.force, force);
+        if before.is_none() && force.is_none() {
+            return false;
+        }
         if force == Some(Force::MetricsOnly) && self.breaker.flows() {
-            return;
+            return true;
         }
         self.reset(now);
         // Whoever was out comes back by degrees, as after an outage.
         if before.is_some_and(Force::withdraws) && force.is_none() {
             self.breaker.join(now);
         }
+        true
     }
 
     /// Forgets what is known against it: calls flow.

@@ -247,6 +247,12 @@ impl Vitals {
         self.known().calls()
     }
 
+    /// Are there calls under way or waiting that its limit counts?
+    #[must_use]
+    pub fn holds_places(&self) -> bool {
+        self.known().holds_places()
+    }
+
     /// Might a call be admitted at some `now`? One load; [`permit`](Self::permit) decides.
     #[must_use]
     pub fn state(&self) -> BreakerState {
@@ -303,6 +309,12 @@ impl Vitals {
     pub fn describe(&self, endpoint: &Endpoint) {
         let groups = &self.known().destination.groups;
         self.known().membership.moves(groups, endpoint);
+        self.known().is_of(endpoint.tier());
+    }
+
+    /// It is no longer one of its set, though calls to it may be under way: it counts for nobody else.
+    pub fn leaves(&self) {
+        self.known().leaves();
     }
 
     /// What is known of it, and lies at one place.

@@ -110,8 +110,8 @@ impl State {
 
     pub(super) fn left(&self) {
         // Relaxed, and swapped: it leaves once, whoever notices first.
-        if let (Some(endpoint), true) = (&self.endpoint, self.out.swap(false, Ordering::Relaxed)) {
-            self.destination.back(endpoint.tier());
+        if let (Some(tier), true) = (self.tier(), self.out.swap(false, Ordering::Relaxed)) {
+            self.destination.back(tier);
         }
     }
 }

@@ -33,6 +33,9 @@ use crate::{
 /// Nothing is under way that could grow too old.
 pub(super) const IDLE: u64 = u64::MAX;
 
+/// The priority of what has left its set.
+const GONE: u32 = u32::MAX;
+
 /// What it is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -79,8 +82,6 @@ pub(crate) struct State {
     /// Calls that ended well and are no sign of health all the same: too late, or of an older generation.
     pub(super) discounted: AtomicU64,
     latencies: [OnceLock<Box<Latency>>; 2],
-    /// How far off `due` can be, in nanoseconds.
-    longest_wait: u64,
     born: Nanos,
     /// When the latest call began that was answered though too old, and how long it took.
     pub(super) late_answer: [AtomicU64; 2],
@@ -92,6 +93,8 @@ pub(crate) struct State {
     pub(super) late: AtomicU64,
     /// Calls that were given up, for another was answered first, late or not.
     pub(super) overtaken: AtomicU32,
+    /// Of which priority of its set it is now; [`GONE`] where it has left that.
+    tier: AtomicU32,
     seed: u32,
     pub(super) dropped: Dropped,
     /// Made when something was counted.
@@ -114,12 +117,12 @@ impl State {
         let signs = Signs::new(rules, breaker, || destination.bank(), alone, now, seed);
         let limit = rules.limit.as_ref();
         Self {
+            tier: AtomicU32::new(endpoint.as_ref().map_or(0, Endpoint::tier)),
             limit: limit.map(|policy| Box::new(Limit::new(policy, count(), now, seed))),
             key: None,
             turns: Turns::new(),
             membership: Membership::new(&destination.groups, endpoint.as_ref()),
             switches: Switches::default(),
-            longest_wait: (Nanos::ZERO.after(rules.breaker.longest_wait(alone))).as_u64(),
             destination,
             kind: match endpoint {
                 None => Kind::Alone,
@@ -211,9 +214,10 @@ impl State {
 
     /// Does by hand what `force` says, or no longer.
     pub(super) fn force(&self, force: Option<Force>, now: Nanos) {
-        self.update(|signs| signs.force(force, now));
-        self.left();
-        self.say(now, EventKind::Forced(force));
+        if self.update(|signs| signs.force(force, now)) {
+            self.left();
+            self.say(now, EventKind::Forced(force));
+        }
     }
 
     /// Forgets what is known against it.
@@ -228,13 +232,13 @@ impl State {
     }
 
     pub(super) fn due(&self, now: Nanos) -> Nanos {
+        if self.is_withdrawn() {
+            return Nanos::MAX;
+        }
         let due = Nanos::new(self.due.load(Ordering::Relaxed));
         // Farther off than it can be, it was set by a clock that was set back since.
-        if due.as_u64() > now.as_u64().saturating_add(self.longest_wait) {
-            now
-        } else {
-            due
-        }
+        let longest = self.destination.longest_wait[usize::from(self.endpoint.is_none())];
+        if due > now.after(longest) { now } else { due }
     }
 
     #[inline]
@@ -336,6 +340,31 @@ impl State {
         address.or(self.key.as_ref()).cloned()
     }
 
+    /// Of which priority of its set it is, if it is one of a set.
+    pub(crate) fn tier(&self) -> Option<u32> {
+        // Relaxed, as all of it: who is told of a change looks under the lock of the set.
+        let tier = self.tier.load(Ordering::Relaxed);
+        (self.endpoint.is_some() && tier != GONE).then_some(tier)
+    }
+
+    /// Its priority is another, and the place it takes there if it is out.
+    pub(super) fn is_of(&self, tier: u32) {
+        let was_out = self.out.load(Ordering::Relaxed);
+        self.left();
+        self.tier.store(tier, Ordering::Relaxed);
+        if was_out {
+            self.destination.out_too(tier);
+            self.goes_out();
+        }
+    }
+
+    /// It has left its set, and counts for nobody else, though calls to it may be under way.
+    pub(super) fn leaves(&self) {
+        self.left();
+        self.tier.store(GONE, Ordering::Relaxed);
+        self.membership.leaves();
+    }
+
     pub(crate) fn is_keyed(&self) -> bool {
         self.kind == Kind::Key
     }
@@ -360,10 +389,10 @@ impl Set for State {
     }
 
     fn spares(&self) -> bool {
-        let Some(endpoint) = &self.endpoint else {
+        let Some(tier) = self.tier() else {
             return true;
         };
-        let spared = self.destination.spares(endpoint.tier());
+        let spared = self.destination.spares(tier);
         if spared {
             self.goes_out();
         }

@@ -105,7 +105,9 @@ impl<S> Members<S> {
     pub(super) fn retry_after(&self, now: Nanos) -> Option<Duration> {
         self.all
             .iter()
-            .map(|member| member.vitals.due(now).since(now))
+            .map(|member| member.vitals.due(now))
+            .filter(|due| *due < Nanos::MAX)
+            .map(|due| due.since(now))
             .min()
     }
 }

@@ -273,11 +273,15 @@ impl Source {
         }
         let set = self.pick.of(without_doubles(set));
         self.destination.expect(set.len());
-        let first = state.nodes.is_empty();
         let known: HashMap<&str, &Node> = state
             .nodes
             .iter()
             .map(|node| (node.endpoint.address(), node))
+            .collect();
+        // Where nobody of their priority stays, there is nobody behind whom to warm up.
+        let stay: HashSet<u32> = (set.iter())
+            .filter(|one| known.contains_key(one.address()))
+            .map(Endpoint::of_priority)
             .collect();
         let node = |endpoint: Endpoint| {
             let vitals = match known.get(endpoint.address()) {
@@ -287,12 +291,17 @@ impl Source {
                     }
                     node.vitals.clone()
                 }
-                None if first => self.destination.endpoint(endpoint.clone()),
-                None => self.destination.newcomer(endpoint.clone()),
+                None if stay.contains(&endpoint.of_priority()) => {
+                    self.destination.newcomer(endpoint.clone())
+                }
+                None => self.destination.endpoint(endpoint.clone()),
             };
             Node { endpoint, vitals }
         };
         let nodes: Arc<[Node]> = set.into_iter().map(node).collect();
+        let here: HashSet<&str> = nodes.iter().map(|node| node.endpoint.address()).collect();
+        let gone = (state.nodes.iter()).filter(|node| !here.contains(node.endpoint.address()));
+        gone.for_each(|node| node.vitals.leaves());
         state.nodes = nodes;
         self.advance(&mut state);
     }

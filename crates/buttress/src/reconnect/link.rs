@@ -80,8 +80,14 @@ impl<S: Clone + Send + 'static> Link<S> {
     pub(super) fn connected(&self, service: S) {
         let mut state = lock(&self.state);
         state.attempts += 1;
-        state.phase = Phase::Up(service);
+        let old = std::mem::replace(&mut state.phase, Phase::Up(service));
         self.live.store(state.attempts, Ordering::Release);
+        let woken = state.waiters.take();
+        drop(state);
+        if let Phase::Connecting { task } = old {
+            task.inspect(tokio::task::AbortHandle::abort);
+        }
+        woken.wake();
     }
 
     /// An attempt to connect has come to its end.
@@ -89,6 +95,11 @@ impl<S: Clone + Send + 'static> Link<S> {
         let now = CLOCK.now();
         let vitals = &self.rules.vitals;
         let mut state = lock(&self.state);
+        if state.attempts != attempt.number {
+            // Another was handed over meanwhile.
+            vitals.ended(Outcome::Cancelled);
+            return;
+        }
         // It alone moves on from here: while it is under way there is no other, and nothing to break.
         match made {
             // Connecting => Up

@@ -262,6 +262,27 @@ where
         stage
     }
 
+    /// Whoever was left takes no call after all: whoever has failed is asked again after a pause, as where there is nobody else.
+    pub(super) fn once_more(&mut self, plan: &Plan) -> Stage {
+        let Some(outcome) = self.failed.as_ref().map(Failed::outcome) else {
+            return Stage::Over;
+        };
+        // Asked once a round: in the next one nobody has been tried.
+        if std::mem::take(&mut self.tried_count) == 0 {
+            return Stage::Over;
+        }
+        let at = self.now;
+        match self.step(Some(Ended { outcome, at }), 0, false, plan) {
+            Step::LaunchAt(until) if plan.budget.covers() => {
+                self.owes = false;
+                self.passed.clear();
+                self.line.forget();
+                Stage::Resting(Some(until))
+            }
+            _ => Stage::Over,
+        }
+    }
+
     fn step(&self, last: Option<Ended>, running: u32, fresh: bool, plan: &Plan) -> Step {
         self.redundancy.next(&Progress {
             deadline: Some(self.terms.deadline).filter(|at| *at < Nanos::MAX),

@@ -236,7 +236,10 @@ where
         let Some(place) = place else {
             return match flights.running() {
                 _ if !self.waiting.is_empty() => Stage::Waiting,
-                0 => self.line_up(flights, protocol, plan, members),
+                0 => match self.line_up(flights, protocol, plan, members) {
+                    Stage::Over => self.once_more(plan),
+                    next => next,
+                },
                 _ => Stage::Resting(None),
             };
         };

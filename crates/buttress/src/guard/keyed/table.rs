@@ -221,11 +221,12 @@ impl Part {
     }
 }
 
-/// Is it ill, on its way back, or in somebody's hand?
+/// Is it ill, on its way back, in somebody's hand, or at work under a limit? Forgotten, that would begin anew.
 fn is_held(vitals: &Vitals) -> bool {
     vitals.state() != BreakerState::Closed
         || vitals.health() == Health::Down
         || vitals.forced().is_some()
+        || vitals.holds_places()
 }
 
 fn read(part: &RwLock<Part>) -> RwLockReadGuard<'_, Part> {
