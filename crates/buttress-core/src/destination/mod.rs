@@ -53,8 +53,8 @@ pub(crate) struct Shared {
     pub(crate) rules: Rules,
     /// That of the rules, held by each breaker.
     pub(crate) breaker: Arc<BreakerPolicy>,
-    /// How long it may stop calls, of one in a set and of one alone.
-    pub(crate) longest_wait: [Duration; 2],
+    /// How long it may stop calls, in nanoseconds: of one in a set, and of one alone.
+    pub(crate) longest_wait: [u64; 2],
     pub(crate) host: Host,
     pub(crate) born: Nanos,
     pub(crate) calls: Calls,
@@ -146,7 +146,11 @@ impl Destination {
             name,
             rules: *rules,
             breaker: Arc::new(rules.breaker),
-            longest_wait: [false, true].map(|alone| rules.breaker.longest_wait(alone)),
+            longest_wait: [false, true].map(|alone| {
+                Nanos::ZERO
+                    .after(rules.breaker.longest_wait(alone))
+                    .as_u64()
+            }),
             host: host.clone(),
             born: host.clock.now(),
             norm: Norm::new(rules),

@@ -238,7 +238,11 @@ impl State {
         let due = Nanos::new(self.due.load(Ordering::Relaxed));
         // Farther off than it can be, it was set by a clock that was set back since.
         let longest = self.destination.longest_wait[usize::from(self.endpoint.is_none())];
-        if due > now.after(longest) { now } else { due }
+        if due.as_u64() > now.as_u64().saturating_add(longest) {
+            now
+        } else {
+            due
+        }
     }
 
     #[inline]
