@@ -584,3 +584,20 @@ fn a_policy_is_read_from_a_file() {
     assert_eq!(toml::from_str::<SupervisorPolicy>(&printed).unwrap(), built);
     assert!(toml::from_str::<SupervisorPolicy>("retries = 3").is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn services_that_have_ended_are_forgotten() {
+    let supervisor = Buttress::new().supervisor();
+    let mut sizes = Vec::new();
+    for round in 0..3 {
+        for number in 0..1_000 {
+            let name = format!("job-{round}-{number}");
+            supervisor
+                .start(&name, SupervisorPolicy::new(), async |_: Stop| ())
+                .unwrap();
+        }
+        sleep(MS).await;
+        sizes.push(format!("{supervisor:?}").len());
+    }
+    assert!(sizes[2] < 2 * sizes[0], "{sizes:?}");
+}

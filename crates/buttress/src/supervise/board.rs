@@ -13,6 +13,9 @@ use tokio::task::AbortHandle;
 use super::{GaveUp, StartError, Stopped, stop::Signal};
 use crate::waiters::{Waiters, lock};
 
+/// What is over is forgotten after so many more starts: whoever waited for it has long been told.
+const KEPT: u64 = 256;
+
 /// Where every service of a supervisor stands.
 #[derive(Debug, Default)]
 pub(super) struct Board(Mutex<State>);
@@ -23,6 +26,18 @@ struct State {
     /// Services started so far.
     started: u64,
     waiters: Waiters,
+}
+
+impl State {
+    /// Forgets services that ended long ago, for there may be ever new ones. Those that failed are kept.
+    fn forget(&mut self) {
+        if self.started.is_multiple_of(KEPT) {
+            let old = self.started - KEPT;
+            let over = |entry: &Entry| matches!(entry.phase, Phase::Over(_));
+            self.services
+                .retain(|_, entry| entry.number > old || !over(entry));
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -78,6 +93,7 @@ impl Board {
         };
         let number = entry.number;
         state.services.insert(Arc::clone(name), entry);
+        state.forget();
         Ok((number, vitals))
     }
 
