@@ -87,6 +87,8 @@ async fn four_that_are_never_ready_do_not_hold_a_call_that_four_others_would_tak
 async fn what_was_not_sent_is_not_charged() {
     let policy = Policy::new()
         .redundancy(Redundancy::failover(2))
+        // Too short for the pause before the first is asked once more.
+        .deadline(Duration::from_millis(2))
         .health(HealthPolicy::consecutive(1_000_000))
         .extra_load(Ratio::percent(1))
         .limit(LimitPolicy::concurrency(1));
@@ -124,14 +126,15 @@ async fn what_was_not_sent_is_not_charged() {
             .poll(&mut Context::from_waker(Waker::noop()))
             .is_pending()
     );
-    // The others find nobody else, and some are sent to the first once more.
-    for _ in 0..50 {
+    // The others find nobody else.
+    for _ in 0..20 {
         assert!(service.clone().oneshot(false).await.is_err());
     }
-    let extra = sent.load(Ordering::SeqCst) as u64 - 51;
+    let extra = sent.load(Ordering::SeqCst) as u64 - 21;
     assert_eq!(service.destination().calls().counts().extra, extra);
     drop(hangs);
     // What is left of the reserve is there.
+    assert!(extra < 10, "or the test shows nothing");
     for n in extra..10 {
         assert!(service.clone().oneshot(false).await.is_ok(), "{n}");
     }

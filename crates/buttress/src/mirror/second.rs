@@ -126,12 +126,15 @@ impl<P, C> Jury<P, C> {
             Err(error) => Err(error),
         };
         let outcome = self.protocol.classify(answer.as_ref());
-        if matches!(outcome, Outcome::Failure(_) | Outcome::Overload(_)) || answer.is_err() {
-            self.counting.failed.one();
-        }
+        let failed =
+            answer.is_err() || matches!(outcome, Outcome::Failure(_) | Outcome::Overload(_));
         if let Ok(answer) = answer {
             self.compare(&pair, self.compare.digest(&answer));
             self.protocol.discard(answer).await;
+        }
+        // At the end: whoever takes too long to be discarded is counted for that.
+        if failed {
+            self.counting.failed.one();
         }
     }
 
